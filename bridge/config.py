@@ -1,0 +1,248 @@
+"""Read config.yaml and the environment into one frozen Config; refuse what is unknown, missing or a placeholder."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+import msgspec
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from bridge.errors import ConfigError
+
+ENVIRONMENT_PREFIX = "BITNEXUS_"
+PLACEHOLDER = "change-me"
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A part of the configuration; unknown keys are refused."""
+
+
+class Homeserver(_Section):
+    """The Synapse that we are attached to."""
+
+    address: str
+    public_address: str
+    server_name: str
+    room_version: Literal["11", "12"] = "12"
+    request_timeout_seconds: float = 30.0
+
+
+class Listener(_Section):
+    """Where a listener binds."""
+
+    host: str = "127.0.0.1"
+    port: int
+
+
+class Appservice(_Section):
+    """What the registration says of us, and where Synapse reaches us."""
+
+    id: str = "bitnexus"
+    address: str
+    as_token: str
+    hs_token: str
+    module_secret: str
+    listen: Listener
+    sender_localpart: str = "bitnexus"
+    keeper_localpart: str = "bitnexus_keeper"
+    relay_localpart: str = "bitnexus_relay"
+    assistant_localpart: str = "bitnexus_nexushub"
+    human_prefix: str = "u_"
+    max_body_bytes: int = 32 * 1024 * 1024
+
+
+class Http(_Section):
+    """The main listener: the /v1 API and the embedded client."""
+
+    listen: Listener
+    public_address: str
+    max_body_bytes: int = 1024 * 1024
+
+
+class Metrics(_Section):
+    """The listener of /metrics."""
+
+    listen: Listener
+
+
+class Database(_Section):
+    """PostgreSQL, by three roles: the application's, the narrow one across tenants, and the owner's for migrations."""
+
+    url: str
+    system_url: str
+    migration_url: str | None = None
+    max_connections: int = 10
+
+
+class Platform(_Section):
+    """The BitNexus backend's own credential."""
+
+    key: str
+
+
+class Issuer(_Section):
+    """Who may sign the tokens that sessions are opened with; one algorithm each."""
+
+    iss: str
+    aud: str
+    alg: Literal["EdDSA", "ES256", "RS256", "HS256"]
+    secret: str
+
+
+class Sessions(_Section):
+    """Sessions of people: issuers of their tokens, and how long a session lasts."""
+
+    issuers: tuple[Issuer, ...] = ()
+    lifetime_seconds: int = 12 * 3600
+    allow_hs256: bool = False
+
+
+class Assistant(_Section):
+    """NexusHub, behind any endpoint that speaks the OpenAI chat API."""
+
+    name: str = "NexusHub"
+    base_url: str | None = None
+    api_key: str = "none"
+    model: str = "default"
+    instructions: str = "You are NexusHub, the assistant of BitNexus. Answer briefly and plainly."
+    timeout_seconds: float = 120.0
+    max_tokens: int = 400
+
+
+class Worker(_Section):
+    """How work is taken from the queues."""
+
+    concurrency: int = 8
+    lease_seconds: float = 30.0
+    poll_seconds: float = 1.0
+    drain_seconds: float = 10.0
+
+
+class Logging(_Section):
+    """What is logged, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
+class Web(_Section):
+    """The embedded client's build, served at /chat/."""
+
+    directory: str | None = None
+
+
+class Config(_Section):
+    """Everything that can be set; ``config.example.yaml`` shows it with comments."""
+
+    homeserver: Homeserver
+    appservice: Appservice
+    http: Http
+    metrics: Metrics
+    database: Database
+    platform: Platform
+    sessions: Sessions = Sessions()
+    assistant: Assistant = Assistant()
+    worker: Worker = Worker()
+    logging: Logging = Logging()
+    web: Web = Web()
+
+
+def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Config:
+    """Read ``path``, lay the environment over it, and return the Config.
+
+    ``BITNEXUS_SECTION_KEY`` overrides ``section.key``; with ``_FILE`` behind, the value is the content of the named
+    file. Raises ConfigError, whose sentence names the setting.
+    """
+    tree = _read_yaml(path)
+    _overlay(tree, os.environ if environment is None else environment)
+    try:
+        config = msgspec.convert(tree, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {_setting_path(str(error))}") from None
+    _refuse_placeholders(msgspec.to_builtins(config), path)
+    _refuse_weak_issuers(config, path)
+    return config
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+    try:
+        tree = YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path} must be a mapping of settings")
+    return tree
+
+
+def _overlay(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
+    for name, raw in environment.items():
+        if not name.startswith(ENVIRONMENT_PREFIX):
+            continue
+        setting = name.removeprefix(ENVIRONMENT_PREFIX)
+        value = raw
+        if setting.endswith("_FILE"):
+            setting, value = setting.removesuffix("_FILE"), _read_secret(name, raw)
+        section, _, key = setting.lower().partition("_")
+        if section in _SECTIONS and key:
+            _set(tree, section, key.split("__"), value, name)
+
+
+def _set(tree: dict[str, Any], section: str, keys: list[str], value: str, name: str) -> None:
+    node = tree.setdefault(section, {})
+    for key in keys[:-1]:
+        node = node.setdefault(key, {})
+    if not isinstance(node, dict):
+        raise ConfigError(f"environment variable {name} points into {section}, which is not a mapping")
+    node[keys[-1]] = _scalar(value)
+
+
+def _scalar(value: str) -> str | int | float | bool:
+    """Numbers and booleans arrive as text from the environment; msgspec wants them typed."""
+    if value in {"true", "false"}:
+        return value == "true"
+    try:
+        return int(value) if value.lstrip("-").isdigit() else float(value)
+    except ValueError:
+        return value
+
+
+def _read_secret(name: str, file_name: str) -> str:
+    try:
+        return Path(file_name).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"environment variable {name} names {file_name}: {error.strerror}") from None
+
+
+def _setting_path(message: str) -> str:
+    """Turn msgspec's ``... - at `$.homeserver.port``` into a sentence that begins with the setting."""
+    sentence, _, where = message.partition(" - at `$")
+    return f"setting '{where.strip('.`') or 'top level'}': {sentence}"
+
+
+def _refuse_placeholders(node: object, path: Path, where: str = "") -> None:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            _refuse_placeholders(value, path, f"{where}.{key}".lstrip("."))
+    elif isinstance(node, list | tuple):
+        for index, value in enumerate(node):
+            _refuse_placeholders(value, path, f"{where}[{index}]")
+    elif isinstance(node, str) and PLACEHOLDER in node:
+        raise ConfigError(f"{path}: setting '{where}' still has the example's placeholder; give it a value of your own")
+
+
+def _refuse_weak_issuers(config: Config, path: Path) -> None:
+    for index, issuer in enumerate(config.sessions.issuers):
+        if issuer.alg == "HS256" and not config.sessions.allow_hs256:
+            raise ConfigError(
+                f"{path}: setting 'sessions.issuers[{index}].alg' is HS256, a shared secret; use EdDSA, ES256 or RS256 "
+                "(the demo alone sets sessions.allow_hs256)"
+            )
+
+
+_SECTIONS = frozenset(get_type_hints(Config))

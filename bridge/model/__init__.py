@@ -1,0 +1,1 @@
+"""Frozen data of the domain; no IO."""

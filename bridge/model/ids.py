@@ -1,0 +1,56 @@
+"""Ids and their grammar: Matrix ids from mautrix, BitNexus ids of our own, never a bare string."""
+
+import re
+from typing import NewType
+
+from mautrix.types import DeviceID, EventID, RoomID, UserID
+
+from bridge.errors import InvalidInput
+
+__all__ = [
+    "AccessToken", "DeliveryID", "DeviceID", "EffectID", "EventID", "JobID", "MemberID", "OutboxID", "RoomID", "RoomKey",
+    "TenantID", "TxnID", "UserID", "parse_member_id", "parse_room_key", "parse_tenant_id",
+]
+
+TenantID = NewType("TenantID", str)
+MemberID = NewType("MemberID", str)
+"""A BitNexus person's id: what ``/v1`` calls ``user_id``. ``UserID`` is the Matrix one."""
+RoomKey = NewType("RoomKey", str)
+"""A room's name inside its tenant, such as ``general``; ``@space`` is the tenant's space."""
+JobID = NewType("JobID", str)
+EffectID = NewType("EffectID", str)
+OutboxID = NewType("OutboxID", int)
+DeliveryID = NewType("DeliveryID", str)
+TxnID = NewType("TxnID", str)
+AccessToken = NewType("AccessToken", str)
+
+SPACE = RoomKey("@space")
+"""The key of a tenant's space; outside the grammar of room keys, so that no room can take it."""
+
+PLATFORM = TenantID("*")
+"""Whose audit chain platform-wide acts stand in; outside the grammar of tenant ids."""
+
+_ID = re.compile(r"[a-z0-9_-]{1,64}", re.ASCII)
+_ID_RULE = "1 to 64 characters of a-z, 0-9, '_' and '-'"
+
+
+def _parse(value: str, *, what: str, path: str) -> str:
+    if not _ID.fullmatch(value):
+        shown = value[:80].encode("unicode_escape").decode("ascii")
+        raise InvalidInput(f"{what} must be {_ID_RULE}, not '{shown}'", path=path)
+    return value
+
+
+def parse_tenant_id(value: str, *, path: str = "$.tenant_id") -> TenantID:
+    """Return ``value`` as a tenant id, or raise InvalidInput naming ``path``."""
+    return TenantID(_parse(value, what="a tenant_id", path=path))
+
+
+def parse_member_id(value: str, *, path: str = "$.user_id") -> MemberID:
+    """Return ``value`` as a BitNexus user id, or raise InvalidInput naming ``path``."""
+    return MemberID(_parse(value, what="a user_id", path=path))
+
+
+def parse_room_key(value: str, *, path: str = "$.key") -> RoomKey:
+    """Return ``value`` as a room key, or raise InvalidInput naming ``path``."""
+    return RoomKey(_parse(value, what="a room key", path=path))
