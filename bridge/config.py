@@ -19,7 +19,7 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """A part of the configuration; unknown keys are refused."""
 
 
-class Homeserver(_Section):
+class Homeserver(_Section, frozen=True, kw_only=True):
     """The Synapse that we are attached to."""
 
     address: str
@@ -29,14 +29,14 @@ class Homeserver(_Section):
     request_timeout_seconds: float = 30.0
 
 
-class Listener(_Section):
+class Listener(_Section, frozen=True, kw_only=True):
     """Where a listener binds."""
 
     host: str = "127.0.0.1"
     port: int
 
 
-class Appservice(_Section):
+class Appservice(_Section, frozen=True, kw_only=True):
     """What the registration says of us, and where Synapse reaches us."""
 
     id: str = "bitnexus"
@@ -53,7 +53,7 @@ class Appservice(_Section):
     max_body_bytes: int = 32 * 1024 * 1024
 
 
-class Http(_Section):
+class Http(_Section, frozen=True, kw_only=True):
     """The main listener: the /v1 API and the embedded client."""
 
     listen: Listener
@@ -61,13 +61,13 @@ class Http(_Section):
     max_body_bytes: int = 1024 * 1024
 
 
-class Metrics(_Section):
+class Metrics(_Section, frozen=True, kw_only=True):
     """The listener of /metrics."""
 
     listen: Listener
 
 
-class Database(_Section):
+class Database(_Section, frozen=True, kw_only=True):
     """PostgreSQL, by three roles: the application's, the narrow one across tenants, and the owner's for migrations."""
 
     url: str
@@ -76,13 +76,13 @@ class Database(_Section):
     max_connections: int = 10
 
 
-class Platform(_Section):
+class Platform(_Section, frozen=True, kw_only=True):
     """The BitNexus backend's own credential."""
 
     key: str
 
 
-class Issuer(_Section):
+class Issuer(_Section, frozen=True, kw_only=True):
     """Who may sign the tokens that sessions are opened with; one algorithm each."""
 
     iss: str
@@ -91,7 +91,7 @@ class Issuer(_Section):
     secret: str
 
 
-class Sessions(_Section):
+class Sessions(_Section, frozen=True, kw_only=True):
     """Sessions of people: issuers of their tokens, and how long a session lasts."""
 
     issuers: tuple[Issuer, ...] = ()
@@ -99,7 +99,7 @@ class Sessions(_Section):
     allow_hs256: bool = False
 
 
-class Assistant(_Section):
+class Assistant(_Section, frozen=True, kw_only=True):
     """NexusHub, behind any endpoint that speaks the OpenAI chat API."""
 
     name: str = "NexusHub"
@@ -111,7 +111,7 @@ class Assistant(_Section):
     max_tokens: int = 400
 
 
-class Worker(_Section):
+class Worker(_Section, frozen=True, kw_only=True):
     """How work is taken from the queues."""
 
     concurrency: int = 8
@@ -120,20 +120,20 @@ class Worker(_Section):
     drain_seconds: float = 10.0
 
 
-class Logging(_Section):
+class Logging(_Section, frozen=True, kw_only=True):
     """What is logged, and how."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "console"] = "json"
 
 
-class Web(_Section):
+class Web(_Section, frozen=True, kw_only=True):
     """The embedded client's build, served at /chat/."""
 
     directory: str | None = None
 
 
-class Config(_Section):
+class Config(_Section, frozen=True, kw_only=True):
     """Everything that can be set; ``config.example.yaml`` shows it with comments."""
 
     homeserver: Homeserver
@@ -158,7 +158,8 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Con
     tree = _read_yaml(path)
     _overlay(tree, os.environ if environment is None else environment)
     try:
-        config = msgspec.convert(tree, Config)
+        # not strict: what comes from the environment is text, numbers and booleans too
+        config = msgspec.convert(tree, Config, strict=False)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {_setting_path(str(error))}") from None
     _refuse_placeholders(msgspec.to_builtins(config), path)
@@ -199,17 +200,7 @@ def _set(tree: dict[str, Any], section: str, keys: list[str], value: str, name: 
         node = node.setdefault(key, {})
     if not isinstance(node, dict):
         raise ConfigError(f"environment variable {name} points into {section}, which is not a mapping")
-    node[keys[-1]] = _scalar(value)
-
-
-def _scalar(value: str) -> str | int | float | bool:
-    """Numbers and booleans arrive as text from the environment; msgspec wants them typed."""
-    if value in {"true", "false"}:
-        return value == "true"
-    try:
-        return int(value) if value.lstrip("-").isdigit() else float(value)
-    except ValueError:
-        return value
+    node[keys[-1]] = value
 
 
 def _read_secret(name: str, file_name: str) -> str:
