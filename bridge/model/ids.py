@@ -8,8 +8,22 @@ from mautrix.types import DeviceID, EventID, RoomID, UserID
 from bridge.errors import InvalidInput
 
 __all__ = [
-    "AccessToken", "DeliveryID", "DeviceID", "EffectID", "EventID", "JobID", "MemberID", "OutboxID", "RoomID", "RoomKey",
-    "TenantID", "TxnID", "UserID", "parse_member_id", "parse_room_key", "parse_tenant_id",
+    "AccessToken",
+    "DeliveryID",
+    "DeviceID",
+    "EffectID",
+    "EventID",
+    "JobID",
+    "MemberID",
+    "OutboxID",
+    "RoomID",
+    "RoomKey",
+    "TenantID",
+    "TxnID",
+    "UserID",
+    "parse_member_id",
+    "parse_room_key",
+    "parse_tenant_id",
 ]
 
 TenantID = NewType("TenantID", str)

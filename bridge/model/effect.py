@@ -1,0 +1,131 @@
+"""What reconcile would do, one Matrix act each; every effect is idempotent and has a stable id."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from bridge.model.ids import EffectID, RoomID, RoomKey, UserID
+from bridge.model.json import Json, JsonObject
+
+PENDING_PREFIX = "!pending:"
+
+
+def pending_room_id(key: RoomKey) -> RoomID:
+    """Return the id that stands for a room of this plan which does not exist yet."""
+    return RoomID(PENDING_PREFIX + key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterUser:
+    """Create a person's account in Synapse."""
+
+    user_id: UserID
+    kind: Literal["register_user"] = "register_user"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetDisplayName:
+    """Set a person's display name, as that person."""
+
+    user_id: UserID
+    display_name: str
+    kind: Literal["set_display_name"] = "set_display_name"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateRoom:
+    """Create a room with its state and our bots in it."""
+
+    room_key: RoomKey
+    creation_content: JsonObject
+    state: tuple[tuple[str, str, JsonObject], ...]
+    bots: tuple[UserID, ...]
+    kind: Literal["create_room"] = "create_room"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetState:
+    """Write one state event, as the creator."""
+
+    room_key: RoomKey
+    room_id: RoomID
+    event_type: str
+    state_key: str
+    content: JsonObject
+    kind: Literal["set_state"] = "set_state"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinUser:
+    """Bring a user into a room without a click: ``invite`` first where the join rule wants it."""
+
+    room_key: RoomKey
+    room_id: RoomID
+    user_id: UserID
+    invite: bool
+    kind: Literal["join_user"] = "join_user"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveUser:
+    """Take a user out of a room, or take back an invitation."""
+
+    room_key: RoomKey
+    room_id: RoomID
+    user_id: UserID
+    kind: Literal["remove_user"] = "remove_user"
+
+
+Effect = RegisterUser | SetDisplayName | CreateRoom | SetState | JoinUser | RemoveUser
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectTarget:
+    """What an effect is about, for lists and jobs."""
+
+    effect_id: EffectID
+    kind: str
+    room_key: RoomKey | None
+    room_id: RoomID | None
+    user_id: UserID | None
+
+
+def effect_target(effect: Effect) -> EffectTarget:
+    """Return what an effect is about; its id is the same whenever the same effect is planned."""
+    room_key: RoomKey | None = getattr(effect, "room_key", None)
+    room_id: RoomID | None = getattr(effect, "room_id", None)
+    user_id: UserID | None = getattr(effect, "user_id", None)
+    state = f"{effect.event_type}\0{effect.state_key}" if isinstance(effect, SetState) else ""
+    name = "\0".join((effect.kind, room_key or "", user_id or "", state))
+    effect_id = EffectID(hashlib.sha256(name.encode()).hexdigest()[:16])
+    is_pending = room_id is not None and room_id.startswith(PENDING_PREFIX)
+    return EffectTarget(
+        effect_id=effect_id,
+        kind=effect.kind,
+        room_key=room_key,
+        room_id=None if is_pending else room_id,
+        user_id=user_id,
+    )
+
+
+def resolve_content(content: JsonObject, room_ids: Mapping[RoomKey, RoomID]) -> JsonObject:
+    """Put real room ids in place of pending ones, wherever they stand as a whole string."""
+    return {key: _resolve(value, room_ids) for key, value in content.items()}
+
+
+def resolve_room_id(value: str, room_ids: Mapping[RoomKey, RoomID]) -> str:
+    """Return the real room id for a pending one; anything else comes back as it is."""
+    if not value.startswith(PENDING_PREFIX):
+        return value
+    return room_ids.get(RoomKey(value.removeprefix(PENDING_PREFIX)), value)
+
+
+def _resolve(value: Json, room_ids: Mapping[RoomKey, RoomID]) -> Json:
+    if isinstance(value, str):
+        return resolve_room_id(value, room_ids)
+    if isinstance(value, Mapping):
+        return resolve_content(value, room_ids)
+    if isinstance(value, list | tuple):
+        return [_resolve(item, room_ids) for item in value]
+    return value

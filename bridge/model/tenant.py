@@ -1,0 +1,121 @@
+"""A tenant as BitNexus wants it: its rooms, its people and their roles."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bridge.model.ids import MemberID, RoomKey, TenantID, UserID
+
+
+class Role(StrEnum):
+    """What a person is in a tenant; the power level that Matrix gives them follows from it."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    MODERATOR = "moderator"
+    MEMBER = "member"
+    GUEST = "guest"
+
+
+class TenantStatus(StrEnum):
+    """A tenant that is not active keeps its rooms and its history, and has nobody in them."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    ARCHIVED = "archived"
+
+
+class RoomType(StrEnum):
+    """What a room is for."""
+
+    GENERAL = "general"
+    ANNOUNCEMENT = "announcement"
+    SUPPORT = "support"
+    DM = "dm"
+    AI = "ai"
+    ALLIANCE = "alliance"
+    CUSTOM = "custom"
+
+
+class Access(StrEnum):
+    """Who belongs in a room: everybody of the tenant, or those it lists."""
+
+    TENANT = "tenant"
+    INVITE = "invite"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """A room that a tenant shall have."""
+
+    key: RoomKey
+    type: RoomType
+    name: str
+    topic: str = ""
+    access: Access = Access.TENANT
+    optional: bool = False
+    member_ids: frozenset[MemberID] = frozenset()
+    personal: bool = False
+    archived: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A person in a tenant."""
+
+    member_id: MemberID
+    user_id: UserID
+    role: Role
+    display_name: str
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A person of BitNexus, whatever tenants they are in."""
+
+    member_id: MemberID
+    user_id: UserID
+    display_name: str
+    super_admin: bool = False
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """Everything that is desired of a tenant."""
+
+    tenant_id: TenantID
+    name: str
+    status: TenantStatus
+    settings: "TenantSettings"
+    revision: int
+    rooms: tuple[Room, ...]
+    members: tuple[Member, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantSettings:
+    """What a tenant may set; ``retention_days`` None keeps messages for ever."""
+
+    retention_days: int | None = None
+    dms: bool = True
+    allowed_origins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantSummary:
+    """A tenant in a list."""
+
+    tenant_id: TenantID
+    name: str
+    status: TenantStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantRole:
+    """A tenant that a person belongs to, as a session shows it."""
+
+    tenant_id: TenantID
+    name: str
+    role: Role
+    space_id: str | None

@@ -1,0 +1,1 @@
+"""Decisions: a snapshot in, a decision out; no IO, no clock, no randomness."""

@@ -1,0 +1,116 @@
+"""Compare what shall stand with what stands, and return the effects that make them equal.
+
+Revocations come first, then accounts, rooms and their state, then who comes in: nothing is granted before what it rests
+on is right.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from bridge.model.effect import (
+    CreateRoom,
+    Effect,
+    JoinUser,
+    RegisterUser,
+    RemoveUser,
+    SetDisplayName,
+    SetState,
+    pending_room_id,
+)
+from bridge.model.ids import SPACE, RoomID, UserID
+from bridge.model.json import JsonObject, canonical_json
+from bridge.model.room import Bots, Desired, DesiredRoom, Observed, ObservedMembership, ObservedRoom
+
+# In a space, a child is unlinked by empty content (specification: m.space.child without "via" is not a child).
+_LINKS = frozenset({"m.space.child", "m.space.parent"})
+
+
+def reconcile(desired: Desired, observed: Observed, bots: Bots) -> tuple[Effect, ...]:
+    """Return the effects, in the order in which they are to be made; none when all is as desired."""
+    pairs = [(room, observed.rooms.get(room.key)) for room in _space_first(desired)]
+    return (
+        *(effect for room, actual in pairs if actual for effect in _removals(room, actual, bots)),
+        *_accounts(desired, observed),
+        *(_create(room) for room, actual in pairs if actual is None),
+        *(effect for room, actual in pairs if actual for effect in _state_changes(room, actual)),
+        *(effect for room, actual in pairs for effect in _joins(room, actual, bots)),
+    )
+
+
+def _space_first(desired: Desired) -> list[DesiredRoom]:
+    return sorted(desired.rooms.values(), key=lambda room: (room.key != SPACE, room.key))
+
+
+def _removals(room: DesiredRoom, actual: ObservedRoom, bots: Bots) -> Iterator[Effect]:
+    for user_id, observed in sorted(actual.members.items()):
+        is_inside = observed.membership in {"join", "invite", "knock"}
+        if is_inside and user_id not in room.people and user_id not in bots.all:
+            yield RemoveUser(room_key=room.key, room_id=actual.room_id, user_id=user_id)
+
+
+def _accounts(desired: Desired, observed: Observed) -> Iterator[Effect]:
+    for user_id, display_name in sorted(desired.people.items()):
+        person = observed.people.get(user_id)
+        if person is None or not person.registered:
+            yield RegisterUser(user_id=user_id)
+        if person is None or person.profile_name != display_name:
+            yield SetDisplayName(user_id=user_id, display_name=display_name)
+
+
+def _create(room: DesiredRoom) -> Effect:
+    state = tuple((kind, key, content) for (kind, key), content in sorted(room.state.items()))
+    return CreateRoom(
+        room_key=room.key,
+        creation_content=room.creation_content,
+        state=state,
+        bots=tuple(sorted(room.bots)),
+    )
+
+
+def _state_changes(room: DesiredRoom, actual: ObservedRoom) -> Iterator[Effect]:
+    for (event_type, state_key), content in sorted(_wanted_state(room, actual).items()):
+        if not _is_same(content, actual.state.get((event_type, state_key))):
+            yield SetState(
+                room_key=room.key,
+                room_id=actual.room_id,
+                event_type=event_type,
+                state_key=state_key,
+                content=content,
+            )
+
+
+def _wanted_state(room: DesiredRoom, actual: ObservedRoom) -> Mapping[tuple[str, str], JsonObject]:
+    """Return the state that we answer for: what is desired, and links that nobody desires, which are to be empty."""
+    stray_links: dict[tuple[str, str], JsonObject] = {
+        key: {}
+        for key, content in actual.state.items()
+        if key[0] in _LINKS and key not in room.state and content.get("via")
+    }
+    return {**stray_links, **room.state}
+
+
+def _is_same(wanted: JsonObject, actual: JsonObject | None) -> bool:
+    if actual is None:
+        return False
+    return canonical_json(wanted) == canonical_json(actual)
+
+
+def _joins(room: DesiredRoom, actual: ObservedRoom | None, bots: Bots) -> Iterator[Effect]:
+    members: Mapping[UserID, ObservedMembership] = actual.members if actual else {}
+    room_id: RoomID = actual.room_id if actual else pending_room_id(room.key)
+    is_invite_only = room.state["m.room.join_rules", ""].get("join_rule") == "invite"
+    for user_id in sorted(room.people | (room.bots if actual else frozenset())):
+        observed = members.get(user_id)
+        if not _may_be_joined(user_id, observed, bots):
+            continue
+        needs_invite = is_invite_only or user_id in bots.all
+        is_invited = observed is not None and observed.membership == "invite"
+        yield JoinUser(room_key=room.key, room_id=room_id, user_id=user_id, invite=needs_invite and not is_invited)
+
+
+def _may_be_joined(user_id: UserID, observed: ObservedMembership | None, bots: Bots) -> bool:
+    """A ban, and a kick by a moderator, is an exclusion that reconcile leaves alone; whom we took out may come back."""
+    if observed is None:
+        return True
+    if observed.membership == "leave":
+        return observed.sender == user_id or observed.sender in bots.all or user_id in bots.all
+    return observed.membership in {"invite", "knock"}
