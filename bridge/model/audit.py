@@ -58,6 +58,7 @@ def commitment(salt: bytes, value: str) -> str:
 
 
 def chain_row(
+    *,
     tenant_id: TenantID,
     seq: int,
     previous_hash: bytes,

@@ -1,7 +1,8 @@
 """Roles as power levels (contract: section 3, "Power levels")."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from bridge.model.ids import UserID
 from bridge.model.json import JsonObject
 from bridge.model.room import MatrixHouse
 from bridge.model.tenant import Member, Role, RoomType
@@ -15,8 +16,8 @@ MAX_LISTED = 500
 def power_levels(house: MatrixHouse, room_type: RoomType | None, staff: Iterable[Member]) -> JsonObject:
     """Return the content of ``m.room.power_levels`` for a room, or for a space when ``room_type`` is None.
 
-    Only people with a level of their own are listed, at most 500 of them, the highest first; creators are listed in room
-    version 11 and must not be in version 12 (https://spec.matrix.org/v1.16/rooms/v12/).
+    Only people with a level of their own are listed, at most 500 of them, the highest first; creators are listed in
+    room version 11 and must not be in version 12 (https://spec.matrix.org/v1.16/rooms/v12/).
     """
     listed = sorted((m for m in staff if LEVELS[m.role] > 0), key=lambda m: (-LEVELS[m.role], m.user_id))
     users: dict[str, int] = {m.user_id: LEVELS[m.role] for m in listed[:MAX_LISTED]}
@@ -48,3 +49,12 @@ def _events_default(room_type: RoomType | None) -> int:
     if room_type is None:
         return OURS_ONLY
     return 50 if room_type is RoomType.ANNOUNCEMENT else 0
+
+
+def level_of(user_id: UserID, levels: JsonObject) -> int:
+    """Return the level that a ``m.room.power_levels`` content gives to a user."""
+    users = levels.get("users")
+    level = users.get(user_id) if isinstance(users, Mapping) else None
+    if level is None:
+        level = levels.get("users_default", 0)
+    return level if isinstance(level, int) else 0

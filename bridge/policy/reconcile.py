@@ -18,10 +18,11 @@ from bridge.model.effect import (
 )
 from bridge.model.ids import SPACE, RoomID, UserID
 from bridge.model.json import JsonObject, canonical_json
-from bridge.model.room import Bots, Desired, DesiredRoom, Observed, ObservedMembership, ObservedRoom
+from bridge.model.room import Bots, Desired, DesiredRoom, Observed, ObservedMembership, ObservedRoom, StateKey
 
-# In a space, a child is unlinked by empty content (specification: m.space.child without "via" is not a child).
-_LINKS = frozenset({"m.space.child", "m.space.parent"})
+_CHILD = "m.space.child"
+# a link is undone by empty content (specification: without "via" it is none)
+_LINKS = frozenset({_CHILD, "m.space.parent"})
 
 
 def reconcile(desired: Desired, observed: Observed, bots: Bots) -> tuple[Effect, ...]:
@@ -31,7 +32,7 @@ def reconcile(desired: Desired, observed: Observed, bots: Bots) -> tuple[Effect,
         *(effect for room, actual in pairs if actual for effect in _removals(room, actual, bots)),
         *_accounts(desired, observed),
         *(_create(room) for room, actual in pairs if actual is None),
-        *(effect for room, actual in pairs if actual for effect in _state_changes(room, actual)),
+        *(effect for room, actual in pairs for effect in _state_changes(room, actual)),
         *(effect for room, actual in pairs for effect in _joins(room, actual, bots)),
     )
 
@@ -57,7 +58,8 @@ def _accounts(desired: Desired, observed: Observed) -> Iterator[Effect]:
 
 
 def _create(room: DesiredRoom) -> Effect:
-    state = tuple((kind, key, content) for (kind, key), content in sorted(room.state.items()))
+    # a child is linked once it exists
+    state = tuple((kind, key, content) for (kind, key), content in sorted(room.state.items()) if kind != _CHILD)
     return CreateRoom(
         room_key=room.key,
         creation_content=room.creation_content,
@@ -66,21 +68,26 @@ def _create(room: DesiredRoom) -> Effect:
     )
 
 
-def _state_changes(room: DesiredRoom, actual: ObservedRoom) -> Iterator[Effect]:
+def _state_changes(room: DesiredRoom, actual: ObservedRoom | None) -> Iterator[Effect]:
     for (event_type, state_key), content in sorted(_wanted_state(room, actual).items()):
-        if not _is_same(content, actual.state.get((event_type, state_key))):
+        if not _is_same(content, actual.state.get((event_type, state_key)) if actual else None):
             yield SetState(
                 room_key=room.key,
-                room_id=actual.room_id,
+                room_id=actual.room_id if actual else pending_room_id(room.key),
                 event_type=event_type,
                 state_key=state_key,
                 content=content,
             )
 
 
-def _wanted_state(room: DesiredRoom, actual: ObservedRoom) -> Mapping[tuple[str, str], JsonObject]:
-    """Return the state that we answer for: what is desired, and links that nobody desires, which are to be empty."""
-    stray_links: dict[tuple[str, str], JsonObject] = {
+def _wanted_state(room: DesiredRoom, actual: ObservedRoom | None) -> Mapping[StateKey, JsonObject]:
+    """Return the state that we answer for: what is desired, and links that nobody desires, which are to be empty.
+
+    A room that is yet to be created brings its state along, all but its children.
+    """
+    if actual is None:
+        return {key: content for key, content in room.state.items() if key[0] == _CHILD}
+    stray_links: dict[StateKey, JsonObject] = {
         key: {}
         for key, content in actual.state.items()
         if key[0] in _LINKS and key not in room.state and content.get("via")
@@ -108,7 +115,7 @@ def _joins(room: DesiredRoom, actual: ObservedRoom | None, bots: Bots) -> Iterat
 
 
 def _may_be_joined(user_id: UserID, observed: ObservedMembership | None, bots: Bots) -> bool:
-    """A ban, and a kick by a moderator, is an exclusion that reconcile leaves alone; whom we took out may come back."""
+    """Leave exclusions alone, which a ban is and a kick by a moderator; whom we took out may come back."""
     if observed is None:
         return True
     if observed.membership == "leave":

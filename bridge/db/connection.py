@@ -1,0 +1,62 @@
+"""Pools and connections: JSON codecs, and PostgreSQL's absence as one of our errors."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+import asyncpg
+import msgspec
+
+from bridge.errors import DependencyDown
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+
+UNREACHABLE = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.DiskFullError,
+    TimeoutError,
+)
+
+
+async def open_pool(url: str, *, size: int, application_name: str) -> Pool:
+    """Open a pool of at most ``size`` connections; raises DependencyDown when PostgreSQL does not answer."""
+    with_codecs: Any = _set_codecs
+    try:
+        return await asyncpg.create_pool(
+            url,
+            min_size=1,
+            max_size=size,
+            init=with_codecs,
+            command_timeout=30,
+            server_settings={"application_name": application_name},
+        )
+    except UNREACHABLE as error:
+        raise DependencyDown(f"PostgreSQL does not answer: {error}") from error
+
+
+@asynccontextmanager
+async def connection_of(pool: Pool) -> AsyncIterator[Connection]:
+    """Lend a connection; PostgreSQL's absence is DependencyDown."""
+    try:
+        async with pool.acquire(timeout=10) as connection:
+            yield connection
+    except UNREACHABLE as error:
+        raise DependencyDown("the database does not answer; try again shortly") from error
+
+
+async def _set_codecs(connection: Connection) -> None:
+    # jsonb's binary form is a version byte and the text
+    await connection.set_type_codec(
+        "jsonb",
+        encoder=lambda value: b"\x01" + msgspec.json.encode(value),
+        decoder=lambda data: msgspec.json.decode(data[1:]),
+        schema="pg_catalog",
+        format="binary",
+    )

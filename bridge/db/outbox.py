@@ -1,0 +1,122 @@
+"""The outbox of one tenant: messages frozen before their first attempt, and the deliveries of integrations."""
+
+from collections.abc import Sequence
+
+from bridge.db.connection import Connection
+from bridge.db.lanes import add_to_lane, take_from_lane
+from bridge.model.event import BusinessEvent, Delivery, OutboxItem, Outgoing
+from bridge.model.ids import DeliveryID, EventID, OutboxID, RoomID, RoomKey, TenantID
+from bridge.model.job import Lane
+from bridge.ports import Queue
+
+
+class OutboxStore:
+    """Implements the port ``Outbox``."""
+
+    def __init__(self, connection: Connection, tenant_id: TenantID, woken: set[Queue]) -> None:
+        self._connection, self._tenant_id, self._woken = connection, tenant_id, woken
+
+    async def enqueue(self, message: Outgoing) -> OutboxID:
+        outbox_id: int = await self._connection.fetchval(
+            "INSERT INTO outbox (tenant_id, room_id, kind, sender, event_type, content)"
+            " VALUES ($1, $2, $3, $4, $5, $6) RETURNING outbox_id",
+            self._tenant_id,
+            message.room_id,
+            message.kind,
+            message.sender,
+            message.event_type,
+            message.content,
+        )
+        await add_to_lane(self._connection, "outbox", message.room_id, self._tenant_id)
+        self._woken.add("outbox")
+        return OutboxID(outbox_id)
+
+    async def pending(self, room_id: RoomID, *, limit: int) -> Sequence[OutboxItem]:
+        rows = await self._connection.fetch(
+            "SELECT outbox_id, room_id, kind, sender, event_type, content, nonce::text, attempts FROM outbox"
+            " WHERE tenant_id = $1 AND room_id = $2 AND state = 'pending' ORDER BY outbox_id LIMIT $3",
+            self._tenant_id,
+            room_id,
+            limit,
+        )
+        return [OutboxItem(tenant_id=self._tenant_id, **dict(row)) for row in rows]
+
+    async def record_attempts(self, outbox_ids: Sequence[OutboxID]) -> None:
+        await self._connection.execute(
+            "UPDATE outbox SET attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, now())"
+            " WHERE tenant_id = $1 AND outbox_id = ANY($2)",
+            self._tenant_id,
+            list(outbox_ids),
+        )
+
+    async def finish(self, lane: Lane, outbox_id: OutboxID, *, event_id: EventID | None, error: str | None) -> None:
+        await self._connection.execute(
+            "UPDATE outbox SET state = $3, event_id = $4, error = $5, finished_at = now()"
+            " WHERE tenant_id = $1 AND outbox_id = $2",
+            self._tenant_id,
+            outbox_id,
+            "sent" if error is None else "dead",
+            event_id,
+            error,
+        )
+        await take_from_lane(self._connection, lane, count=1)
+
+    async def find_receipt(self, idempotency_key: str) -> tuple[bytes, Sequence[DeliveryID]] | None:
+        row = await self._connection.fetchrow(
+            "SELECT body_sha256, delivery_ids FROM event_receipts WHERE tenant_id = $1 AND idempotency_key = $2",
+            self._tenant_id,
+            idempotency_key,
+        )
+        return (row["body_sha256"], row["delivery_ids"]) if row else None
+
+    async def claim_idempotency_key(self, key: str, body_sha256: bytes, delivery_ids: Sequence[DeliveryID]) -> bool:
+        await self._connection.execute(
+            "DELETE FROM event_receipts WHERE tenant_id = $1 AND idempotency_key = $2"
+            " AND created_at < now() - interval '7 days'",
+            self._tenant_id,
+            key,
+        )
+        status = await self._connection.execute(
+            "INSERT INTO event_receipts (tenant_id, idempotency_key, body_sha256, delivery_ids)"
+            " VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+            self._tenant_id,
+            key,
+            body_sha256,
+            list(delivery_ids),
+        )
+        return status == "INSERT 0 1"
+
+    async def add_delivery(
+        self, delivery_id: DeliveryID, *, event: BusinessEvent, key_id: str, room_key: RoomKey, message: Outgoing
+    ) -> None:
+        outbox_id = await self.enqueue(message)
+        await self._connection.execute(
+            "INSERT INTO deliveries (delivery_id, tenant_id, key_id, room_id, room_key, event_type, outbox_id)"
+            " VALUES ($1, $2, $3::text::uuid, $4, $5, $6, $7)",
+            delivery_id,
+            self._tenant_id,
+            key_id,
+            message.room_id,
+            room_key,
+            event.type,
+            outbox_id,
+        )
+
+    async def find_delivery(self, delivery_id: DeliveryID) -> Delivery | None:
+        row = await self._connection.fetchrow(
+            "SELECT d.delivery_id, d.room_id, d.room_key, d.event_type, o.state, o.event_id, o.error"
+            " FROM deliveries d JOIN outbox o USING (outbox_id) WHERE d.tenant_id = $1 AND d.delivery_id = $2",
+            self._tenant_id,
+            delivery_id,
+        )
+        if row is None:
+            return None
+        return Delivery(
+            delivery_id=row["delivery_id"],
+            state={"pending": "queued", "sent": "delivered", "dead": "dead"}[row["state"]],  # type: ignore[arg-type]
+            room_id=row["room_id"],
+            room_key=row["room_key"],
+            type=row["event_type"],
+            event_id=row["event_id"],
+            error=row["error"],
+        )

@@ -1,0 +1,334 @@
+"""What the actions need of the world: a transaction with its stores, the homeserver, the assistant, a clock."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Literal, Protocol
+
+from bridge.model.audit import Actor, AuditEntry
+from bridge.model.credential import IntegrationCredential, IntegrationKey, SessionCredential
+from bridge.model.effect import CreateRoom, Effect
+from bridge.model.event import BusinessEvent, Delivery, InboxItem, MatrixEvent, OutboxItem, Outgoing, Receipt
+from bridge.model.ids import (
+    DeliveryID,
+    DeviceID,
+    EventID,
+    JobID,
+    MemberID,
+    OutboxID,
+    RoomID,
+    RoomKey,
+    TenantID,
+    TxnID,
+    UserID,
+)
+from bridge.model.job import Job, Lane
+from bridge.model.json import JsonObject
+from bridge.model.room import Observed
+from bridge.model.session import Login, Turn, VerifiedToken
+from bridge.model.tenant import Person, Role, Room, Tenant, TenantRole, TenantSettings, TenantStatus, TenantSummary
+
+Queue = Literal["inbox", "outbox", "reconcile"]
+
+
+class Tenants(Protocol):
+    """Desired state of the transaction's tenant."""
+
+    async def lock(self) -> None:
+        """Hold the tenant until the transaction ends, so that changes of it come one after another."""
+        ...
+
+    async def find(self) -> Tenant | None: ...
+
+    async def save(
+        self, *, name: str, status: TenantStatus, settings: TenantSettings, revision: int, rooms: Sequence[Room]
+    ) -> None: ...
+
+    async def save_room(self, room: Room) -> None: ...
+
+    async def save_member(self, member_id: MemberID, role: Role) -> None: ...
+
+    async def remove_member(self, member_id: MemberID) -> None: ...
+
+    async def bump_revision(self) -> int: ...
+
+
+class Rooms(Protocol):
+    """What stands in Matrix of the transaction's tenant, and the read model of it."""
+
+    async def observed(self) -> Observed: ...
+
+    async def room_ids(self) -> Mapping[RoomKey, RoomID]: ...
+
+    async def find_room_type(self, room_id: RoomID) -> str | None: ...
+
+    async def record_room(self, room_id: RoomID, key: RoomKey, room_type: str) -> None: ...
+
+    async def record_state(self, events: Sequence[MatrixEvent]) -> Sequence[MatrixEvent]:
+        """Keep the newest of each state; return those of ``events`` that were newer than what stood."""
+        ...
+
+
+class Messages(Protocol):
+    """The read model of messages of the transaction's tenant."""
+
+    async def add(self, event: MatrixEvent) -> bool:
+        """Store a message; False when it was there already."""
+        ...
+
+    async def edit(self, event_id: EventID, *, edit: MatrixEvent, content: JsonObject) -> None: ...
+
+    async def redact(self, event_id: EventID) -> None: ...
+
+    async def record_receipt(self, receipt: Receipt) -> None: ...
+
+    async def recent(self, room_id: RoomID, *, limit: int) -> Sequence[tuple[UserID, str]]:
+        """Return sender and plain text of the newest messages, oldest first."""
+        ...
+
+
+class Outbox(Protocol):
+    """Messages that wait to be sent, and what integrations may know of them."""
+
+    async def enqueue(self, message: Outgoing) -> OutboxID: ...
+
+    async def pending(self, room_id: RoomID, *, limit: int) -> Sequence[OutboxItem]: ...
+
+    async def record_attempts(self, outbox_ids: Sequence[OutboxID]) -> None: ...
+
+    async def finish(self, lane: Lane, outbox_id: OutboxID, *, event_id: EventID | None, error: str | None) -> None:
+        """Mark an item sent, or dead when there is an ``error``; the lane must still be held."""
+        ...
+
+    async def find_receipt(self, idempotency_key: str) -> tuple[bytes, Sequence[DeliveryID]] | None: ...
+
+    async def claim_idempotency_key(self, key: str, body_sha256: bytes, delivery_ids: Sequence[DeliveryID]) -> bool:
+        """Take a key for this body; False when it was taken before, by whatever body."""
+        ...
+
+    async def add_delivery(
+        self, delivery_id: DeliveryID, *, event: BusinessEvent, key_id: str, room_key: RoomKey, message: Outgoing
+    ) -> None: ...
+
+    async def find_delivery(self, delivery_id: DeliveryID) -> Delivery | None: ...
+
+
+class Jobs(Protocol):
+    """Reconciles of the transaction's tenant."""
+
+    async def enqueue(self, revision: int) -> JobID:
+        """Ask for a reconcile; one that is queued already serves for this one too."""
+        ...
+
+    async def find(self, job_id: JobID) -> Job | None: ...
+
+    async def next_open(self) -> JobID | None: ...
+
+    async def begin(self, job_id: JobID, effects: Sequence[Effect]) -> int:
+        """Mark a job running with these effects ahead of it, behind those done before; return the first's position."""
+        ...
+
+    async def record_effect(
+        self, job_id: JobID, position: int, *, room_id: RoomID | None, error: str | None
+    ) -> None: ...
+
+    async def finish(self, lane: Lane, job_id: JobID, *, error: str | None) -> None: ...
+
+
+class Keys(Protocol):
+    """Integration keys of the transaction's tenant."""
+
+    async def add(
+        self,
+        *,
+        name: str,
+        prefix: str,
+        secret_sha256: bytes,
+        scopes: Sequence[str],
+        room_keys: Sequence[RoomKey] | None,
+        expires_at: datetime | None,
+    ) -> IntegrationKey: ...
+
+    async def list_all(self) -> Sequence[IntegrationKey]: ...
+
+    async def revoke(self, key_id: str) -> bool: ...
+
+
+class People(Protocol):
+    """People of BitNexus, whatever tenants they are in."""
+
+    async def find(self, member_id: MemberID) -> Person | None: ...
+
+    async def save(self, person: Person) -> None: ...
+
+    async def record_registered(self, user_id: UserID) -> None: ...
+
+    async def record_profile_name(self, user_id: UserID, display_name: str) -> None: ...
+
+
+class Inbox(Protocol):
+    """Events that Synapse has sent and nobody has handled yet."""
+
+    async def pending(self, room_id: RoomID, *, limit: int) -> Sequence[InboxItem]: ...
+
+    async def finish(self, lane: Lane, items: Sequence[InboxItem]) -> None:
+        """Mark items handled and drop their bodies; the lane must still be held."""
+        ...
+
+    async def set_aside(self, lane: Lane, items: Sequence[InboxItem]) -> None:
+        """Keep items of a room that is not known, until it is."""
+        ...
+
+    async def recall(self, room_id: RoomID) -> None:
+        """Put the events that were set aside back into their lane: their room is known now."""
+        ...
+
+    async def quarantine(self, item: InboxItem, error: str) -> None: ...
+
+
+class Work(Protocol):
+    """One database transaction that sees one tenant."""
+
+    tenants: Tenants
+    rooms: Rooms
+    messages: Messages
+    outbox: Outbox
+    jobs: Jobs
+    keys: Keys
+    people: People
+    inbox: Inbox
+
+    def savepoint(self) -> AbstractAsyncContextManager[object]:
+        """Undo only what the block did when it raises."""
+        ...
+
+
+class Act(Work, Protocol):
+    """A transaction that changes something on somebody's behalf: it must leave an audit row or it is undone."""
+
+    async def audit(self, entry: AuditEntry) -> None: ...
+
+    def nothing_changed(self) -> None:
+        """Say that the act turned out to change nothing, so that no audit row is owed."""
+        ...
+
+
+class Database(Protocol):
+    """Where transactions come from, and the few questions across tenants."""
+
+    def work(self, tenant_id: TenantID) -> AbstractAsyncContextManager[Work]:
+        """Read, or do the bridge's own bookkeeping: queues and the read model."""
+        ...
+
+    def act(self, tenant_id: TenantID, actor: Actor) -> AbstractAsyncContextManager[Act]:
+        """Change state on behalf of ``actor``: state, audit row and outbox rows are one transaction."""
+        ...
+
+    async def list_tenants(self, *, after: TenantID | None, limit: int) -> Sequence[TenantSummary]: ...
+
+    async def tenant_of_room(self, room_id: RoomID) -> TenantID | None: ...
+
+    async def tenant_of_job(self, job_id: JobID) -> TenantID | None: ...
+
+    async def tenants_of_person(self, member_id: MemberID) -> Sequence[TenantRole]: ...
+
+    async def person_of_user(self, user_id: UserID) -> Person | None: ...
+
+    async def find_integration(self, secret_sha256: bytes) -> IntegrationCredential | None: ...
+
+
+class Sessions(Protocol):
+    """Sessions of people."""
+
+    async def add(
+        self, *, token_sha256: bytes, member_id: MemberID, device_id: DeviceID, expires_at: datetime
+    ) -> None: ...
+
+    async def find(self, token_sha256: bytes) -> SessionCredential | None: ...
+
+    async def remove(self, session_id: str) -> None: ...
+
+    async def use_token_once(self, *, iss: str, jti: str, expires_at: datetime) -> bool:
+        """Remember a signed token; False when it was used before."""
+        ...
+
+    async def forget_token(self, *, iss: str, jti: str) -> None:
+        """Take back the use of a token that opened nothing."""
+        ...
+
+
+class Lanes(Protocol):
+    """Ordered work: a lane is held by one worker at a time."""
+
+    async def claim(self, queue: Queue, *, limit: int, lease_seconds: float) -> Sequence[Lane]: ...
+
+    async def renew(self, lane: Lane, *, lease_seconds: float) -> bool: ...
+
+    async def release(self, lane: Lane, *, retry_after_seconds: float | None) -> None:
+        """Let go of a lane; ``retry_after_seconds`` says that its head failed and when to try again."""
+        ...
+
+
+class Homeserver(Protocol):
+    """The Matrix acts that we make; each may raise DependencyDown (try again) or HomeserverRefused (do not)."""
+
+    async def register(self, user_id: UserID) -> None: ...
+
+    async def set_display_name(self, user_id: UserID, display_name: str) -> None: ...
+
+    async def create_room(self, effect: CreateRoom) -> RoomID: ...
+
+    async def find_room(self, effect: CreateRoom, *, known: frozenset[RoomID]) -> RoomID | None:
+        """Look for a room that an earlier, unanswered creation made."""
+        ...
+
+    async def set_state(self, room_id: RoomID, event_type: str, state_key: str, content: JsonObject) -> EventID: ...
+
+    async def invite(self, room_id: RoomID, user_id: UserID) -> None: ...
+
+    async def join(self, room_id: RoomID, user_id: UserID) -> None: ...
+
+    async def kick(self, room_id: RoomID, user_id: UserID) -> None: ...
+
+    async def room_state(self, room_id: RoomID) -> Sequence[MatrixEvent]: ...
+
+    async def send(
+        self, room_id: RoomID, sender: UserID, event_type: str, content: JsonObject, *, txn_id: TxnID
+    ) -> EventID: ...
+
+    async def set_typing(self, room_id: RoomID, sender: UserID, *, typing: bool) -> None: ...
+
+    async def log_in(self, user_id: UserID, device_id: DeviceID | None) -> Login: ...
+
+    async def log_out(self, user_id: UserID, device_id: DeviceID) -> None: ...
+
+
+class Assistant(Protocol):
+    """A language model that answers in pieces; raises DependencyDown when it cannot."""
+
+    name: str
+    is_configured: bool
+
+    def answer(self, turns: Sequence[Turn]) -> AsyncIterator[str]: ...
+
+
+class TokenVerifier(Protocol):
+    """Verifies signed tokens; raises UnknownCredential."""
+
+    def verify(self, token: str) -> VerifiedToken: ...
+
+
+class Clock(Protocol):
+    """The time, so that decisions can be tested."""
+
+    def now(self) -> datetime: ...
+
+    def monotonic(self) -> float: ...
+
+
+class Entropy(Protocol):
+    """Unguessable values."""
+
+    def localpart(self) -> str: ...
+
+    def token(self) -> str: ...
