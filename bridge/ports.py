@@ -307,6 +307,7 @@ class Assistant(Protocol):
     """A language model that answers in pieces; raises DependencyDown when it cannot."""
 
     name: str
+    model: str
     is_configured: bool
 
     def answer(self, turns: Sequence[Turn]) -> AsyncIterator[str]: ...

@@ -99,6 +99,7 @@ class TenantSettings:
 
     retention_days: int | None = None
     dms: bool = True
+    ai: bool = True
     allowed_origins: tuple[str, ...] = ()
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from bridge.model.effect import pending_room_id
+from bridge.model.effect import CreateRoom, pending_room_id
 from bridge.model.ids import SPACE, RoomID, RoomKey
 from bridge.model.json import JsonObject
 from bridge.model.room import Desired, DesiredRoom, MatrixHouse, StateKey
@@ -102,3 +102,9 @@ def _join_rules(room: Room, space_id: RoomID) -> JsonObject:
 
 def _history_visibility(room: Room) -> str:
     return "shared" if room.access is Access.TENANT else "invited"
+
+
+def room_type_of(effect: CreateRoom) -> str:
+    """Return the type that a room is created with: ``space``, or that of a RoomType."""
+    marker = next(content for kind, _, content in effect.state if kind == ROOM_MARKER)
+    return str(marker["type"])

@@ -1,7 +1,7 @@
 """Transaction ids: the same for every attempt of one send, and different for every sender and stage.
 
-Synapse keys an application service's idempotency cache by path and service, not by user, so that two bots with one id in
-one room would swallow each other's message.
+Synapse keys an application service's idempotency cache by path and service, not by user, so that two bots with one id
+in one room would swallow each other's message.
 """
 
 import hashlib

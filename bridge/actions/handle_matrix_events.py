@@ -1,0 +1,112 @@
+"""Take what Synapse has sent of one room, in order, into the read model, and ask for what follows from it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bridge.errors import BitnexusError
+from bridge.model.event import InboxItem, MatrixEvent, Outgoing, Receipt
+from bridge.model.ids import PLATFORM, RoomID, RoomKey, TenantID
+from bridge.model.job import Lane
+from bridge.model.room import MatrixHouse
+from bridge.policy.assistant import wants_answer
+from bridge.policy.drift import is_drift
+from bridge.policy.layout import CREATION_KEY, CREATION_TENANT, ROOM_MARKER, lay_out
+from bridge.policy.projection import EditMessage, NewMessage, NewState, NoMeaning, RedactMessage, read_event
+from bridge.ports import Database, Work
+
+BATCH = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandleMatrixEvents:
+    """Handle the next events of a room's lane in one transaction: all of it happens, or none."""
+
+    database: Database
+    house: MatrixHouse
+
+    async def __call__(self, lane: Lane) -> None:
+        """Handle up to 20 events; raises DependencyDown, and then they stay."""
+        room_id = RoomID(lane.lane_key)
+        tenant_id = await self.database.tenant_of_room(room_id)
+        if tenant_id is None:
+            tenant_id = await self._adopt(room_id)
+        if tenant_id is None:
+            async with self.database.work(PLATFORM) as work:
+                await work.inbox.set_aside(lane, await work.inbox.pending(room_id, limit=BATCH))
+            return
+        async with self.database.work(tenant_id) as work:
+            items = await work.inbox.pending(room_id, limit=BATCH)
+            await self._handle(work, room_id, items)
+            await work.inbox.finish(lane, items)
+
+    async def _adopt(self, room_id: RoomID) -> TenantID | None:
+        """Take up a room that we created without having seen the answer: its birth certificate names it."""
+        async with self.database.work(PLATFORM) as work:
+            items = await work.inbox.pending(room_id, limit=BATCH)
+        events = [item.body for item in items if isinstance(item.body, MatrixEvent)]
+        birth = next((event for event in events if event.event_type == "m.room.create"), None)
+        marker = next((event for event in events if event.event_type == ROOM_MARKER), None)
+        if birth is None or birth.sender != self.house.bots.creator:
+            return None
+        tenant_id, key = birth.content.get(CREATION_TENANT), birth.content.get(CREATION_KEY)
+        if not isinstance(tenant_id, str) or not isinstance(key, str):
+            return None
+        room_type = str(marker.content.get("type", "custom")) if marker else "custom"
+        async with self.database.work(TenantID(tenant_id)) as work:
+            if await work.tenants.find() is None:
+                return None
+            await work.rooms.record_room(room_id, RoomKey(key), room_type)
+            is_ours = (await work.rooms.room_ids()).get(RoomKey(key)) == room_id
+            await work.inbox.recall(room_id)
+        return TenantID(tenant_id) if is_ours else None
+
+    async def _handle(self, work: Work, room_id: RoomID, items: Sequence[InboxItem]) -> None:
+        room_type = await work.rooms.find_room_type(room_id) or ""
+        news: list[MatrixEvent] = []
+        for item in items:
+            try:
+                async with work.savepoint():
+                    news += await self._take(work, room_type, item.body)
+            except (BitnexusError, ValueError, TypeError) as error:
+                await work.inbox.quarantine(item, f"{type(error).__name__}: {error}")
+        if any(event.sender not in self.house.bots.all for event in news):
+            await self._mend_drift(work, room_id, news)
+
+    async def _take(self, work: Work, room_type: str, body: MatrixEvent | Receipt) -> Sequence[MatrixEvent]:
+        """Store what an event means, and return it when it is news of the room's state."""
+        if isinstance(body, Receipt):
+            await work.messages.record_receipt(body)
+            return ()
+        match read_event(body):
+            case NewMessage():
+                is_new = await work.messages.add(body)
+                if is_new and wants_answer(body, room_type, self.house.bots):
+                    await work.outbox.enqueue(self._question(body))
+            case EditMessage(event_id=event_id, content=content):
+                await work.messages.edit(event_id, edit=body, content=content)
+            case RedactMessage(event_id=event_id):
+                await work.messages.redact(event_id)
+            case NewState():
+                return await work.rooms.record_state([body])
+            case NoMeaning():
+                pass
+        return ()
+
+    def _question(self, event: MatrixEvent) -> Outgoing:
+        return Outgoing(
+            room_id=event.room_id,
+            sender=self.house.bots.assistant,
+            event_type="m.room.message",
+            content={"question": event.event_id},
+            kind="answer",
+        )
+
+    async def _mend_drift(self, work: Work, room_id: RoomID, news: Sequence[MatrixEvent]) -> None:
+        tenant = await work.tenants.find()
+        if tenant is None:
+            return
+        room_ids = await work.rooms.room_ids()
+        desired = lay_out(tenant, self.house, room_ids)
+        room = next((desired.rooms.get(key) for key, found in room_ids.items() if found == room_id), None)
+        if room and any(is_drift(event, room, self.house.bots) for event in news):
+            await work.jobs.enqueue(tenant.revision)

@@ -1,0 +1,1 @@
+"""Synapse, both directions: what it sends us, and what we ask of it."""

@@ -1,0 +1,102 @@
+"""Events as Synapse writes them, into the model's."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from bridge.model.event import MatrixEvent, Receipt
+from bridge.model.ids import EventID, RoomID, UserID
+from bridge.model.json import json_sha256
+
+
+class Transaction(NamedTuple):
+    """What a transaction of Synapse holds for the inbox."""
+
+    items: list[tuple[str, MatrixEvent | Receipt]]
+    unparsable: list[tuple[str, str]]
+
+
+class _RawEvent(msgspec.Struct):
+    event_id: EventID
+    room_id: RoomID
+    type: str
+    sender: UserID
+    content: dict[str, Any]
+    origin_server_ts: int
+    state_key: str | None = None
+    redacts: EventID | None = None
+
+
+def parse_event(raw: object) -> MatrixEvent:
+    """Return one event; raises msgspec.ValidationError, which names the field."""
+    event = msgspec.convert(raw, _RawEvent)
+    return MatrixEvent(
+        event_id=event.event_id,
+        room_id=event.room_id,
+        event_type=event.type,
+        sender=event.sender,
+        content=event.content,
+        origin_server_ts=event.origin_server_ts,
+        state_key=event.state_key,
+        redacts=event.redacts,
+    )
+
+
+def parse_transaction(body: bytes) -> Transaction:
+    """Read the body of ``PUT /_matrix/app/v1/transactions/{txnId}``; raises ValueError when it is no JSON object.
+
+    What one event gets wrong never holds up the others: it is set apart with the reason.
+    """
+    tree = _storable(json.loads(body))
+    if not isinstance(tree, dict):
+        raise ValueError("the body must be a JSON object")
+    transaction = Transaction([], [])
+    for raw in _list(tree, "events"):
+        try:
+            event = parse_event(raw)
+        except msgspec.ValidationError as error:
+            transaction.unparsable.append((json.dumps(raw), str(error)))
+        else:
+            transaction.items.append((event.event_id, event))
+    for raw in _list(tree, "ephemeral"):
+        transaction.items.extend(_receipts(raw))
+    return transaction
+
+
+def _list(tree: Mapping[str, Any], key: str) -> list[Any]:
+    found = tree.get(key, [])
+    return found if isinstance(found, list) else []
+
+
+def _receipts(raw: Any) -> Iterator[tuple[str, Receipt]]:
+    """Yield the read receipts of an ephemeral event; typing and whatever else is ephemeral is let go."""
+    if not isinstance(raw, dict) or raw.get("type") != "m.receipt":
+        return
+    try:
+        content = msgspec.convert(raw.get("content"), dict[EventID, dict[str, dict[UserID, dict[str, Any]]]])
+    except msgspec.ValidationError:
+        return
+    for event_id, by_type in content.items():
+        for receipt_type in ("m.read", "m.read.private"):
+            for user_id, details in by_type.get(receipt_type, {}).items():
+                ts = details.get("ts")
+                if isinstance(ts, int) and isinstance(raw.get("room_id"), str):
+                    receipt = Receipt(room_id=raw["room_id"], event_id=event_id, user_id=user_id, ts=ts)
+                    yield "receipt:" + json_sha256([receipt.room_id, event_id, user_id, ts, receipt_type]), receipt
+
+
+def _storable(value: Any) -> Any:
+    """Put U+FFFD in place of what PostgreSQL's text cannot hold: NUL and lone surrogates."""
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8") if _is_odd(value) else value
+    if isinstance(value, dict):
+        return {_storable(key): _storable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    return value
+
+
+def _is_odd(text: str) -> bool:
+    return "\0" in text or any("\ud800" <= character <= "\udfff" for character in text)

@@ -1,0 +1,227 @@
+"""The Matrix acts that we make, as our bots or in the name of people; implements the port ``Homeserver``."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+from mautrix.api import HTTPAPI, Method, Path, PathBuilder
+from mautrix.errors import MatrixRequestError
+
+from bridge.errors import DependencyDown, HomeserverRefused
+from bridge.matrix.events import parse_event
+from bridge.model.effect import CreateRoom
+from bridge.model.event import MatrixEvent
+from bridge.model.ids import AccessToken, DeviceID, EventID, RoomID, TxnID, UserID
+from bridge.model.json import JsonObject
+from bridge.model.room import MatrixHouse
+from bridge.model.session import Login
+from bridge.policy.layout import CREATION_KEY, CREATION_TENANT
+from bridge.telemetry import MATRIX_REQUESTS
+
+BOT_DEVICE = DeviceID("BITNEXUS")
+"""Every bot has this device: with one, Synapse remembers transaction ids in its database, not only in memory."""
+
+_TYPING_MS = 30_000
+_TRANSIENT = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.UNAUTHORIZED})
+
+
+class SynapseHomeserver:
+    """Synapse's client-server API, with the application service's token."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, address: str, as_token: str, house: MatrixHouse, *, appservice_id: str
+    ) -> None:
+        self._session, self._address, self._as_token = session, address, as_token
+        self._house, self._appservice_id = house, appservice_id
+        self._apis: dict[UserID, HTTPAPI] = {bot: self._api(bot, BOT_DEVICE) for bot in house.bots.all}
+
+    def _api(self, user_id: UserID, device_id: DeviceID | None = None) -> HTTPAPI:
+        return HTTPAPI(
+            self._address,
+            self._as_token,
+            client_session=self._session,
+            as_user_id=user_id,
+            as_device_id=device_id,  # type: ignore[arg-type] # mautrix names the wrong id type here
+        )
+
+    async def _request(
+        self,
+        act: str,
+        user_id: UserID,
+        method: Method,
+        path: PathBuilder,
+        content: Any = None,
+        *,
+        query: dict[str, str] | None = None,
+    ) -> Any:
+        api = self._apis.get(user_id) or self._api(user_id)
+        try:
+            answer = await api.request(method, path, content=content, query_params=query, sensitive=True)
+        except MatrixRequestError as error:
+            MATRIX_REQUESTS.labels(act, "refused").inc()
+            raise _our_error(act, error) from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            MATRIX_REQUESTS.labels(act, "unanswered").inc()
+            raise DependencyDown(f"Synapse does not answer ({act}): {type(error).__name__}") from error
+        MATRIX_REQUESTS.labels(act, "done").inc()
+        return answer
+
+    async def is_ready(self) -> bool:
+        """Say whether Synapse answers now."""
+        try:
+            await self._request("versions", self._house.bots.creator, Method.GET, Path.versions)
+        except (DependencyDown, HomeserverRefused):
+            return False
+        return True
+
+    async def prepare_bots(self, display_names: dict[UserID, str]) -> None:
+        """Make our bots with their device and name, where they are not there yet."""
+        for bot in sorted(self._house.bots.all):
+            await self.register(bot)
+            await self._ensure_device(bot)
+            if bot in display_names:
+                await self._ensure_display_name(bot, display_names[bot])
+
+    async def _ensure_device(self, bot: UserID) -> None:
+        api = self._api(bot)  # without the device: naming one that does not exist is refused
+        self._apis[bot], with_device = api, self._apis[bot]
+        try:
+            devices = await self._request("list_devices", bot, Method.GET, Path.v3.devices)
+            if all(device["device_id"] != BOT_DEVICE for device in devices["devices"]):
+                await self.log_in(bot, BOT_DEVICE)
+        finally:
+            self._apis[bot] = with_device
+
+    async def _ensure_display_name(self, bot: UserID, display_name: str) -> None:
+        profile = await self._request("profile", bot, Method.GET, Path.v3.profile[bot])
+        if profile.get("displayname") != display_name:
+            await self.set_display_name(bot, display_name)
+
+    async def ping(self) -> None:
+        """Ask Synapse to ping us back, at which it delivers its backlog at once (MSC2659, Matrix 1.7)."""
+        path = Path.v1.appservice[self._appservice_id].ping
+        await self._request("ping", self._house.bots.creator, Method.POST, path, {})
+
+    async def register(self, user_id: UserID) -> None:
+        """Create an account; one that exists is as good."""
+        localpart = user_id[1:].partition(":")[0]
+        content = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
+        try:
+            await self._request("register", self._house.bots.creator, Method.POST, Path.v3.register, content)
+        except HomeserverRefused as error:
+            if error.homeserver_errcode != "M_USER_IN_USE":
+                raise
+
+    async def set_display_name(self, user_id: UserID, display_name: str) -> None:
+        """Set a display name in the user's own name."""
+        path = Path.v3.profile[user_id].displayname
+        await self._request("set_display_name", user_id, Method.PUT, path, {"displayname": display_name})
+
+    async def create_room(self, effect: CreateRoom) -> RoomID:
+        """Create a room as the creator; the other bots are invited."""
+        creator = self._house.bots.creator
+        content = {
+            "visibility": "private",
+            "preset": "private_chat",
+            "room_version": self._house.room_version,
+            "creation_content": effect.creation_content,
+            "initial_state": [
+                {"type": kind, "state_key": key, "content": content} for kind, key, content in effect.state
+            ],
+            "invite": [bot for bot in effect.bots if bot != creator],
+        }
+        answer = await self._request("create_room", creator, Method.POST, Path.v3.createRoom, content)
+        return RoomID(answer["room_id"])
+
+    async def find_room(self, effect: CreateRoom, *, known: frozenset[RoomID]) -> RoomID | None:
+        """Look through the creator's rooms that are not known for the one that this effect made."""
+        creator = self._house.bots.creator
+        joined = await self._request("joined_rooms", creator, Method.GET, Path.v3.joined_rooms)
+        wanted = (effect.creation_content[CREATION_TENANT], effect.creation_content[CREATION_KEY])
+        for room_id in joined["joined_rooms"]:
+            if room_id in known:
+                continue
+            birth = await self._request(
+                "room_create_event", creator, Method.GET, Path.v3.rooms[room_id].state["m.room.create"]
+            )
+            if (birth.get(CREATION_TENANT), birth.get(CREATION_KEY)) == wanted:
+                return RoomID(room_id)
+        return None
+
+    async def set_state(self, room_id: RoomID, event_type: str, state_key: str, content: JsonObject) -> EventID:
+        """Write a state event as the creator."""
+        path = Path.v3.rooms[room_id].state[event_type][state_key]
+        answer = await self._request("set_state", self._house.bots.creator, Method.PUT, path, content)
+        return EventID(answer["event_id"])
+
+    async def invite(self, room_id: RoomID, user_id: UserID) -> None:
+        """Invite a user as the creator."""
+        path = Path.v3.rooms[room_id].invite
+        await self._request("invite", self._house.bots.creator, Method.POST, path, {"user_id": user_id})
+
+    async def join(self, room_id: RoomID, user_id: UserID) -> None:
+        """Join a room in the user's own name; being in it already is as good."""
+        await self._request("join", user_id, Method.POST, Path.v3.rooms[room_id].join, {})
+
+    async def kick(self, room_id: RoomID, user_id: UserID) -> None:
+        """Take a user out of a room, or an invitation back; one who is not in it is as good."""
+        path = Path.v3.rooms[room_id].kick
+        try:
+            await self._request("kick", self._house.bots.creator, Method.POST, path, {"user_id": user_id})
+        except HomeserverRefused as error:
+            if "not in the room" not in error.sentence.lower():
+                raise
+
+    async def room_state(self, room_id: RoomID) -> Sequence[MatrixEvent]:
+        """Return the whole current state of a room, as the creator sees it."""
+        path = Path.v3.rooms[room_id].state
+        events = await self._request("room_state", self._house.bots.creator, Method.GET, path)
+        return [parse_event({**event, "room_id": room_id}) for event in events]
+
+    async def send(
+        self, room_id: RoomID, sender: UserID, event_type: str, content: JsonObject, *, txn_id: TxnID
+    ) -> EventID:
+        """Send an event; the same transaction id again answers the same event."""
+        path = Path.v3.rooms[room_id].send[event_type][txn_id]
+        answer = await self._request("send", sender, Method.PUT, path, content)
+        return EventID(answer["event_id"])
+
+    async def set_typing(self, room_id: RoomID, sender: UserID, *, typing: bool) -> None:
+        """Show or hide that a bot is typing; it hides by itself after 30 seconds."""
+        content = {"typing": True, "timeout": _TYPING_MS} if typing else {"typing": False}
+        await self._request("typing", sender, Method.PUT, Path.v3.rooms[room_id].typing[sender], content)
+
+    async def log_in(self, user_id: UserID, device_id: DeviceID | None) -> Login:
+        """Log a user in without a password, with an access token that expires where Synapse is set so."""
+        content: dict[str, Any] = {
+            "type": "m.login.application_service",
+            "identifier": {"type": "m.id.user", "user": user_id},
+            "refresh_token": user_id not in self._house.bots.all,
+            "initial_device_display_name": "BitNexus",
+        }
+        if device_id is not None:
+            content["device_id"] = device_id
+        answer = await self._request("log_in", self._house.bots.creator, Method.POST, Path.v3.login, content)
+        return Login(
+            access_token=AccessToken(answer["access_token"]),
+            device_id=DeviceID(answer["device_id"]),
+            expires_in_ms=answer.get("expires_in_ms"),
+        )
+
+    async def log_out(self, user_id: UserID, device_id: DeviceID) -> None:
+        """Delete a device of a user, and the tokens that belong to it; one that is gone is as good."""
+        try:
+            await self._request("log_out", user_id, Method.DELETE, Path.v3.devices[device_id], {})
+        except HomeserverRefused as error:
+            if error.http_status != HTTPStatus.NOT_FOUND:
+                raise
+
+
+def _our_error(act: str, error: MatrixRequestError) -> DependencyDown | HomeserverRefused:
+    status = error.http_status
+    errcode: str = getattr(error, "errcode", None) or "M_UNKNOWN"
+    sentence = getattr(error, "message", None) or f"Synapse answered {status}"
+    if status in _TRANSIENT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return DependencyDown(f"Synapse cannot do it now ({act}, {status} {errcode}): {sentence}")
+    return HomeserverRefused(f"Synapse refused ({act}, {errcode}): {sentence}", errcode=errcode, http_status=status)

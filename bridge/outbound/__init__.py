@@ -1,0 +1,1 @@
+"""HTTP that we call: the assistant."""

@@ -1,0 +1,57 @@
+"""Structured logs without secrets, and the metrics that an operator watches."""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, Literal
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+MATRIX_REQUESTS = Counter("bitnexus_matrix_requests", "Requests to Synapse by act and outcome", ["act", "outcome"])
+INBOX_EVENTS = Counter("bitnexus_inbox_events", "Events received from Synapse by outcome", ["outcome"])
+LANE_RUNS = Counter("bitnexus_lane_runs", "Lanes worked on, by queue and outcome", ["queue", "outcome"])
+LANES_HELD = Gauge("bitnexus_lanes_held", "Lanes being worked on now, by queue", ["queue"])
+HTTP_REQUESTS = Histogram(
+    "bitnexus_http_request_seconds", "Requests answered, by route and status", ["method", "route", "status"]
+)
+
+_SECRET_WORDS = ("token", "secret", "password", "authorization", "api_key")
+
+
+def set_up_logging(level: str, form: Literal["json", "console"]) -> None:
+    """Log to standard error: one JSON object a line, or lines for a person; libraries' logs take the same way."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _hide_secrets,
+    ]
+    renderer = structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(processors=[_drop_meta, renderer], foreign_pre_chain=shared)
+    )
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    # these would log every request's address, which carries ids of people
+    for name in ("mau.http", "httpx2", "openai", "aiohttp.access"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def _hide_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for name in event:
+        if any(word in name.lower() for word in _SECRET_WORDS):
+            event[name] = "[hidden]"
+    return event
+
+
+def _drop_meta(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return structlog.stdlib.ProcessorFormatter.remove_processors_meta(logger, method, event)  # type: ignore[arg-type]

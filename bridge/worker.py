@@ -1,0 +1,131 @@
+"""Claim lanes, hold them while their action runs, try again what has to wait, and stop without leaving work half done."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from bridge.errors import BitnexusError, DependencyDown
+from bridge.model.job import Lane
+from bridge.ports import Lanes, Queue
+from bridge.telemetry import LANE_RUNS, LANES_HELD
+
+_log = structlog.stdlib.get_logger("bridge.worker")
+
+_LONGEST_WAIT = 60.0
+
+Action = Callable[[Lane], Awaitable[None]]
+
+
+def backoff_seconds(attempts: int) -> float:
+    """Return how long to wait before try ``attempts + 1``: half a second, doubled each time, a minute at most."""
+    return min(_LONGEST_WAIT, 0.5 * 2 ** min(attempts, 10))
+
+
+@dataclass(kw_only=True)
+class Worker:
+    """One process's share of the queues; several workers on one PostgreSQL share lanes between them."""
+
+    lanes: Lanes
+    actions: Mapping[Queue, Action]
+    concurrency: int
+    lease_seconds: float
+    poll_seconds: float
+    _bells: dict[Queue, asyncio.Event] = field(init=False)
+    _running: set[asyncio.Task[None]] = field(init=False, default_factory=set["asyncio.Task[None]"])
+    _claiming: list["asyncio.Task[None]"] = field(init=False, default_factory=list["asyncio.Task[None]"])
+
+    def __post_init__(self) -> None:
+        """Make a bell for each queue."""
+        self._bells = {queue: asyncio.Event() for queue in self.actions}
+
+    def wake(self, queue: Queue) -> None:
+        """Say that a queue has work; called after the commit that put it there."""
+        self._bells[queue].set()
+
+    def start(self) -> None:
+        """Begin to claim lanes of every queue."""
+        self._claiming = [asyncio.create_task(self._serve(queue), name=f"claim {queue}") for queue in self.actions]
+
+    async def stop(self, *, drain_seconds: float) -> None:
+        """Claim no more, let what runs come to its end, and cut it off after ``drain_seconds``."""
+        for task in self._claiming:
+            task.cancel()
+        await asyncio.gather(*self._claiming, return_exceptions=True)
+        if self._running:
+            _, late = await asyncio.wait(self._running, timeout=drain_seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _serve(self, queue: Queue) -> None:
+        free = asyncio.Semaphore(self.concurrency)
+        while True:
+            self._bells[queue].clear()
+            claimed = await self._claim(queue, free)
+            if claimed:
+                continue
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._bells[queue].wait(), self.poll_seconds)
+
+    async def _claim(self, queue: Queue, free: asyncio.Semaphore) -> bool:
+        async with free:  # one place at least
+            pass
+        places = max(1, free._value)
+        try:
+            lanes = await self.lanes.claim(queue, limit=places, lease_seconds=self.lease_seconds)
+        except DependencyDown as error:
+            _log.warning("cannot claim lanes", queue=queue, error=error.sentence)
+            await asyncio.sleep(self.poll_seconds)
+            return False
+        for lane in lanes:
+            await free.acquire()
+            task = asyncio.create_task(self._hold(lane, free), name=f"{queue} {lane.lane_key}")
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        return bool(lanes)
+
+    async def _hold(self, lane: Lane, free: asyncio.Semaphore) -> None:
+        with LANES_HELD.labels(lane.queue).track_inprogress():
+            heart = asyncio.create_task(self._beat(lane))
+            retry_after = None
+            try:
+                retry_after = await self._run(lane)
+            finally:
+                heart.cancel()
+                free.release()
+                await self._release(lane, retry_after)
+        self.wake(lane.queue)
+
+    async def _run(self, lane: Lane) -> float | None:
+        """Run the lane's action; return the seconds to wait before its head is tried again, or None."""
+        try:
+            await self.actions[lane.queue](lane)
+        except DependencyDown as error:
+            LANE_RUNS.labels(lane.queue, "waits").inc()
+            _log.warning("lane waits", queue=lane.queue, lane_key=lane.lane_key, error=error.sentence)
+            return max(backoff_seconds(lane.attempts), error.retry_after_ms / 1000 if lane.attempts == 0 else 0)
+        except BitnexusError as error:
+            LANE_RUNS.labels(lane.queue, "refused").inc()
+            _log.warning("lane refused", queue=lane.queue, lane_key=lane.lane_key, error=error.sentence)
+            return backoff_seconds(lane.attempts)
+        except Exception:  # noqa: BLE001 - a mistake in one lane must not end the worker; it is logged and retried
+            LANE_RUNS.labels(lane.queue, "failed").inc()
+            _log.exception("lane failed", queue=lane.queue, lane_key=lane.lane_key)
+            return backoff_seconds(lane.attempts)
+        LANE_RUNS.labels(lane.queue, "done").inc()
+        return None
+
+    async def _release(self, lane: Lane, retry_after: float | None) -> None:
+        try:
+            await self.lanes.release(lane, retry_after_seconds=retry_after)
+        except DependencyDown:
+            _log.warning("lane not released; its lease will end", queue=lane.queue, lane_key=lane.lane_key)
+
+    async def _beat(self, lane: Lane) -> None:
+        while True:
+            await asyncio.sleep(self.lease_seconds / 3)
+            with contextlib.suppress(DependencyDown):
+                await self.lanes.renew(lane, lease_seconds=self.lease_seconds)
