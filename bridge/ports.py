@@ -189,14 +189,22 @@ class Inbox(Protocol):
 class Work(Protocol):
     """One database transaction that sees one tenant."""
 
-    tenants: Tenants
-    rooms: Rooms
-    messages: Messages
-    outbox: Outbox
-    jobs: Jobs
-    keys: Keys
-    people: People
-    inbox: Inbox
+    @property
+    def tenants(self) -> Tenants: ...
+    @property
+    def rooms(self) -> Rooms: ...
+    @property
+    def messages(self) -> Messages: ...
+    @property
+    def outbox(self) -> Outbox: ...
+    @property
+    def jobs(self) -> Jobs: ...
+    @property
+    def keys(self) -> Keys: ...
+    @property
+    def people(self) -> People: ...
+    @property
+    def inbox(self) -> Inbox: ...
 
     def savepoint(self) -> AbstractAsyncContextManager[object]:
         """Undo only what the block did when it raises."""
@@ -231,6 +239,10 @@ class Database(Protocol):
     async def tenant_of_job(self, job_id: JobID) -> TenantID | None: ...
 
     async def tenants_of_person(self, member_id: MemberID) -> Sequence[TenantRole]: ...
+
+    async def allowed_origins(self, member_id: MemberID | None) -> frozenset[str]:
+        """Return the origins that the active tenants of a person allow, or those of all active tenants."""
+        ...
 
     async def person_of_user(self, user_id: UserID) -> Person | None: ...
 

@@ -54,4 +54,4 @@ def _hide_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]
 
 
 def _drop_meta(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return structlog.stdlib.ProcessorFormatter.remove_processors_meta(logger, method, event)  # type: ignore[arg-type]
+    return structlog.stdlib.ProcessorFormatter.remove_processors_meta(logger, method, event)

@@ -1,4 +1,4 @@
-"""Claim lanes, hold them while their action runs, try again what has to wait, and stop without leaving work half done."""
+"""Claim lanes, hold them while their action runs, try again what has to wait, and stop with nothing half done."""
 
 import asyncio
 import contextlib
@@ -16,12 +16,13 @@ _log = structlog.stdlib.get_logger("bridge.worker")
 
 _LONGEST_WAIT = 60.0
 
-Action = Callable[[Lane], Awaitable[None]]
+Action = Callable[[Lane], Awaitable[int]]
+"""Work on a held lane; return how many items were finished."""
 
 
 def backoff_seconds(attempts: int) -> float:
     """Return how long to wait before try ``attempts + 1``: half a second, doubled each time, a minute at most."""
-    return min(_LONGEST_WAIT, 0.5 * 2 ** min(attempts, 10))
+    return min(_LONGEST_WAIT, 0.5 * 2.0 ** min(attempts, 10))
 
 
 @dataclass(kw_only=True)
@@ -34,12 +35,13 @@ class Worker:
     lease_seconds: float
     poll_seconds: float
     _bells: dict[Queue, asyncio.Event] = field(init=False)
-    _running: set[asyncio.Task[None]] = field(init=False, default_factory=set["asyncio.Task[None]"])
+    _running: dict[Queue, set[asyncio.Task[None]]] = field(init=False)
     _claiming: list["asyncio.Task[None]"] = field(init=False, default_factory=list["asyncio.Task[None]"])
 
     def __post_init__(self) -> None:
-        """Make a bell for each queue."""
+        """Make a bell and a set of running lanes for each queue."""
         self._bells = {queue: asyncio.Event() for queue in self.actions}
+        self._running = {queue: set() for queue in self.actions}
 
     def wake(self, queue: Queue) -> None:
         """Say that a queue has work; called after the commit that put it there."""
@@ -54,40 +56,38 @@ class Worker:
         for task in self._claiming:
             task.cancel()
         await asyncio.gather(*self._claiming, return_exceptions=True)
-        if self._running:
-            _, late = await asyncio.wait(self._running, timeout=drain_seconds)
+        running = set[asyncio.Task[None]]().union(*self._running.values())
+        if running:
+            _, late = await asyncio.wait(running, timeout=drain_seconds)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
     async def _serve(self, queue: Queue) -> None:
-        free = asyncio.Semaphore(self.concurrency)
         while True:
             self._bells[queue].clear()
-            claimed = await self._claim(queue, free)
-            if claimed:
-                continue
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._bells[queue].wait(), self.poll_seconds)
+            if not await self._claim(queue):
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._bells[queue].wait(), self.poll_seconds)
 
-    async def _claim(self, queue: Queue, free: asyncio.Semaphore) -> bool:
-        async with free:  # one place at least
-            pass
-        places = max(1, free._value)
+    async def _claim(self, queue: Queue) -> bool:
+        """Take what there is place for; False when it is time to wait."""
+        running = self._running[queue]
+        places = self.concurrency - len(running)
+        if places == 0:
+            return False  # a lane that comes to its end rings the bell
         try:
             lanes = await self.lanes.claim(queue, limit=places, lease_seconds=self.lease_seconds)
         except DependencyDown as error:
             _log.warning("cannot claim lanes", queue=queue, error=error.sentence)
-            await asyncio.sleep(self.poll_seconds)
             return False
         for lane in lanes:
-            await free.acquire()
-            task = asyncio.create_task(self._hold(lane, free), name=f"{queue} {lane.lane_key}")
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            task = asyncio.create_task(self._hold(lane), name=f"{queue} {lane.lane_key}")
+            running.add(task)
+            task.add_done_callback(running.discard)
         return bool(lanes)
 
-    async def _hold(self, lane: Lane, free: asyncio.Semaphore) -> None:
+    async def _hold(self, lane: Lane) -> None:
         with LANES_HELD.labels(lane.queue).track_inprogress():
             heart = asyncio.create_task(self._beat(lane))
             retry_after = None
@@ -95,14 +95,13 @@ class Worker:
                 retry_after = await self._run(lane)
             finally:
                 heart.cancel()
-                free.release()
                 await self._release(lane, retry_after)
-        self.wake(lane.queue)
+        asyncio.get_running_loop().call_soon(self.wake, lane.queue)
 
     async def _run(self, lane: Lane) -> float | None:
         """Run the lane's action; return the seconds to wait before its head is tried again, or None."""
         try:
-            await self.actions[lane.queue](lane)
+            finished = await self.actions[lane.queue](lane)
         except DependencyDown as error:
             LANE_RUNS.labels(lane.queue, "waits").inc()
             _log.warning("lane waits", queue=lane.queue, lane_key=lane.lane_key, error=error.sentence)
@@ -115,8 +114,9 @@ class Worker:
             LANE_RUNS.labels(lane.queue, "failed").inc()
             _log.exception("lane failed", queue=lane.queue, lane_key=lane.lane_key)
             return backoff_seconds(lane.attempts)
-        LANE_RUNS.labels(lane.queue, "done").inc()
-        return None
+        # a lane that promised work and had none must not spin
+        LANE_RUNS.labels(lane.queue, "done" if finished else "idle").inc()
+        return None if finished else backoff_seconds(lane.attempts)
 
     async def _release(self, lane: Lane, retry_after: float | None) -> None:
         try:

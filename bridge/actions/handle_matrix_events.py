@@ -24,20 +24,22 @@ class HandleMatrixEvents:
     database: Database
     house: MatrixHouse
 
-    async def __call__(self, lane: Lane) -> None:
-        """Handle up to 20 events; raises DependencyDown, and then they stay."""
+    async def __call__(self, lane: Lane) -> int:
+        """Handle up to 20 events and return how many; raises DependencyDown, and then they stay."""
         room_id = RoomID(lane.lane_key)
         tenant_id = await self.database.tenant_of_room(room_id)
         if tenant_id is None:
             tenant_id = await self._adopt(room_id)
         if tenant_id is None:
             async with self.database.work(PLATFORM) as work:
-                await work.inbox.set_aside(lane, await work.inbox.pending(room_id, limit=BATCH))
-            return
+                items = await work.inbox.pending(room_id, limit=BATCH)
+                await work.inbox.set_aside(lane, items)
+            return len(items)
         async with self.database.work(tenant_id) as work:
             items = await work.inbox.pending(room_id, limit=BATCH)
             await self._handle(work, room_id, items)
             await work.inbox.finish(lane, items)
+        return len(items)
 
     async def _adopt(self, room_id: RoomID) -> TenantID | None:
         """Take up a room that we created without having seen the answer: its birth certificate names it."""

@@ -46,15 +46,15 @@ class ReconcileTenant:
     house: MatrixHouse
     apply: ApplyEffect
 
-    async def __call__(self, lane: Lane) -> None:
-        """Finish one job of the lane; raises DependencyDown, and then the job goes on later."""
+    async def __call__(self, lane: Lane) -> int:
+        """Finish one job of the lane and return 1; raises DependencyDown, and then the job goes on later."""
         tenant_id = TenantID(lane.lane_key)
         async with self.database.work(tenant_id) as work:
             job_id = await work.jobs.next_open()
             job = await work.jobs.find(job_id) if job_id else None
             room_ids = dict(await work.rooms.room_ids())
         if job is None or job_id is None:
-            return
+            return 0
         run = _Run(tenant_id=tenant_id, job_id=job_id, resumed=job.state == "running", room_ids=room_ids)
         if run.resumed:
             await self._look_at(run, room_ids.values())
@@ -62,6 +62,7 @@ class ReconcileTenant:
         while await self._round(run) and rounds < _MAX_ROUNDS:
             rounds += 1
         await self._finish(lane, run, gave_up=rounds == _MAX_ROUNDS)
+        return 1
 
     async def _round(self, run: _Run) -> bool:
         """Plan and apply once; False when nothing was left to try."""

@@ -21,10 +21,10 @@ class SendMessages:
     homeserver: Homeserver
     answer: AnswerMessage
 
-    async def __call__(self, lane: Lane) -> None:
-        """Send up to 20 messages; raises DependencyDown at the first that has to wait, and then it keeps its place."""
+    async def __call__(self, lane: Lane) -> int:
+        """Send up to 20 messages and return how many; raises DependencyDown at the first that has to wait."""
         if lane.tenant_id is None:  # pragma: no cover - an outbox lane is made with its tenant
-            return
+            return 0
         async with self.database.work(lane.tenant_id) as work:
             items = await work.outbox.pending(RoomID(lane.lane_key), limit=BATCH)
             await work.outbox.record_attempts([item.outbox_id for item in items])
@@ -32,6 +32,7 @@ class SendMessages:
             event_id, error = await self._deliver(item)
             async with self.database.work(lane.tenant_id) as work:
                 await work.outbox.finish(lane, item.outbox_id, event_id=event_id, error=error)
+        return len(items)
 
     async def _deliver(self, item: OutboxItem) -> tuple[EventID | None, str | None]:
         try:

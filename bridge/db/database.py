@@ -147,6 +147,17 @@ class PostgresDatabase:
             for row in rows
         ]
 
+    async def allowed_origins(self, member_id: MemberID | None) -> frozenset[str]:
+        """Return the web origins that the active tenants of a person allow, or those of all active tenants."""
+        async with connection_of(self._system) as connection:
+            rows = await connection.fetch(
+                "SELECT DISTINCT jsonb_array_elements_text(t.settings -> 'allowed_origins') AS origin FROM tenants t"
+                " WHERE t.status = 'active' AND ($1::text IS NULL OR EXISTS"
+                " (SELECT FROM memberships m WHERE m.tenant_id = t.tenant_id AND m.member_id = $1))",
+                member_id,
+            )
+        return frozenset(row["origin"] for row in rows)
+
     async def person_of_user(self, user_id: UserID) -> Person | None:
         """Return the person behind a Matrix id; None when it is nobody of ours."""
         async with connection_of(self._app) as connection:

@@ -15,7 +15,8 @@ from bridge.model.event import MatrixEvent, Receipt
 from bridge.model.ids import UserID
 from bridge.telemetry import INBOX_EVENTS
 
-Store = Callable[[Sequence[tuple[str, MatrixEvent | Receipt]], Sequence[tuple[str, str]]], Awaitable[int]]
+InboxItems = Sequence[tuple[str, MatrixEvent | Receipt]]
+Store = Callable[[InboxItems, Sequence[tuple[str, str]]], Awaitable[int]]
 """Store a transaction's items and what could not be read; return how many items were new."""
 
 

@@ -18,6 +18,10 @@ class Transaction(NamedTuple):
     unparsable: list[tuple[str, str]]
 
 
+class NotAnObject(ValueError):
+    """The body is JSON, but no object."""
+
+
 class _RawEvent(msgspec.Struct):
     event_id: EventID
     room_id: RoomID
@@ -51,7 +55,7 @@ def parse_transaction(body: bytes) -> Transaction:
     """
     tree = _storable(json.loads(body))
     if not isinstance(tree, dict):
-        raise ValueError("the body must be a JSON object")
+        raise NotAnObject("the body must be a JSON object")
     transaction = Transaction([], [])
     for raw in _list(tree, "events"):
         try:

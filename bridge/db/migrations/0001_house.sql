@@ -306,7 +306,7 @@ REVOKE UPDATE ON audit_personal FROM bitnexus_app;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON users, sessions, used_tokens, inbox, quarantine, lanes TO bitnexus_app;
 GRANT USAGE ON SCHEMA public TO bitnexus_app, bitnexus_system;
-GRANT SELECT (tenant_id, name, status, created_at) ON tenants TO bitnexus_system;
+GRANT SELECT (tenant_id, name, status, settings, created_at) ON tenants TO bitnexus_system;
 GRANT SELECT ON memberships TO bitnexus_system;
 GRANT SELECT (id, tenant_id, key, type) ON chat_rooms TO bitnexus_system;
 GRANT SELECT ON integration_keys TO bitnexus_system;

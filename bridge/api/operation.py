@@ -1,0 +1,61 @@
+"""Routes for those who run it, and for those who read what it offers."""
+
+from functools import cache
+from html import escape
+
+import msgspec
+from aiohttp import web
+
+from bridge.api.call import Call
+from bridge.api.openapi import openapi_document
+
+
+async def get_live(_call: Call) -> web.Response:
+    """Say that the process runs."""
+    return web.json_response({"status": "ok"})
+
+
+async def get_openapi(_call: Call) -> web.Response:
+    """Give the OpenAPI document."""
+    return web.Response(body=_document_json(), content_type="application/json")
+
+
+async def get_docs(_call: Call) -> web.Response:
+    """Show the API to a person."""
+    return web.Response(text=_docs_page(), content_type="text/html")
+
+
+@cache
+def _document_json() -> bytes:
+    return msgspec.json.encode(openapi_document())
+
+
+@cache
+def _docs_page() -> str:
+    document = openapi_document()
+    sections: dict[str, list[str]] = {}
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            who = ", ".join(name for entry in operation["security"] for name in entry) or "no credential"
+            row = (
+                f"<tr><td><b>{method.upper()}</b></td><td><code>{escape(path)}</code></td>"
+                f"<td>{escape(operation['summary'])}</td><td>{escape(who)}</td></tr>"
+            )
+            sections.setdefault(operation["tags"][0], []).append(row)
+    tables = "".join(
+        f"<h2>{escape(noun)}</h2><table><tr><th></th><th>Path</th><th>What it does</th><th>Credential</th></tr>"
+        f"{''.join(rows)}</table>"
+        for noun, rows in sections.items()
+    )
+    return _PAGE.replace("{tables}", tables)
+
+
+_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>BitNexus Chat API</title>
+<meta name="viewport" content="width=device-width"><style>
+body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1f2430;background:#fff}
+table{border-collapse:collapse;width:100%;table-layout:auto}td,th{text-align:left;padding:.4rem .8rem .4rem 0;
+border-bottom:1px solid #dde1ea;vertical-align:top}code{font-size:.9em}h2{margin-top:2rem}
+@media(prefers-color-scheme:dark){body{color:#e6e9f0;background:#14171f}td,th{border-color:#2c3240}}
+</style><h1>BitNexus Chat API</h1>
+<p>Send a bearer token. The machine-readable document, with every field, is
+<a href="/v1/openapi.json">/v1/openapi.json</a>.</p>{tables}</html>"""

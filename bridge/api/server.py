@@ -1,0 +1,79 @@
+"""Build the main listener's application from the route table."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+import msgspec
+from aiohttp import web
+
+from bridge.api.auth import Authenticator
+from bridge.api.body import read_body
+from bridge.api.call import Actions, Call, Route
+from bridge.api.middleware import CREDENTIAL, PUBLIC_FILES, cross_origin, measure, never_store, render_errors
+from bridge.api.routes import ROUTES
+from bridge.api.shapes import HealthAnswer, PreviewAnswer
+from bridge.ports import Database
+
+Probe = Callable[[], Awaitable[bool]]
+
+
+def build_api(
+    *,
+    actions: Actions,
+    authenticator: Authenticator,
+    database: Database,
+    probes: Mapping[str, Probe],
+    web_directory: Path | None,
+    max_body_bytes: int,
+) -> web.Application:
+    """Return the application of ``/v1``, the documentation, the health checks and the embedded client."""
+    app = web.Application(
+        middlewares=[measure, never_store, cross_origin(database), render_errors], client_max_size=max_body_bytes
+    )
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path, _handler(route, actions, authenticator))
+    app.router.add_get("/ready", _ready(probes))
+    if web_directory is not None:
+        app.router.add_static(PUBLIC_FILES, web_directory)
+        app.on_response_prepare.append(_open_public_files)
+    return app
+
+
+def _handler(
+    route: Route, actions: Actions, authenticator: Authenticator
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        credential = await authenticator.credential_for(route, request.headers.get("Authorization"))
+        request[CREDENTIAL] = credential
+        raw_body = await request.read()
+        body = read_body(raw_body, route.body)
+        call = Call(request=request, actions=actions, credential=credential, body=body, raw_body=raw_body)
+        answer = await route.handler(call)
+        if isinstance(answer, web.StreamResponse):
+            return answer
+        if answer is None:
+            return web.Response(status=route.status)
+        # a preview sends nothing, so it is not "accepted"
+        status = 200 if isinstance(answer, PreviewAnswer) else route.status
+        return web.Response(body=msgspec.json.encode(answer), status=status, content_type="application/json")
+
+    return handle
+
+
+def _ready(probes: Mapping[str, Probe]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def ready(_request: web.Request) -> web.Response:
+        results = {name: await probe() for name, probe in probes.items()}
+        is_well = all(results.values())
+        answer = HealthAnswer(status="ok" if is_well else "unavailable", dependencies=results)
+        return web.Response(
+            body=msgspec.json.encode(answer), status=200 if is_well else 503, content_type="application/json"
+        )
+
+    return ready
+
+
+async def _open_public_files(request: web.Request, response: web.StreamResponse) -> None:
+    """Let any host page load the client's public script; it carries no data."""
+    if request.path.startswith(PUBLIC_FILES):
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        response.headers["Cache-Control"] = "no-cache"

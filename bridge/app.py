@@ -1,0 +1,311 @@
+"""The composition root: the only file that builds adapters and joins them."""
+
+import asyncio
+import secrets
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+import asyncpg
+import structlog
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from bridge.actions.answer_message import AnswerMessage
+from bridge.actions.apply_effect import ApplyEffect
+from bridge.actions.change_integration_keys import CreateIntegrationKey, ListIntegrationKeys, RevokeIntegrationKey
+from bridge.actions.decide_login import DecideLogin
+from bridge.actions.handle_matrix_events import HandleMatrixEvents
+from bridge.actions.open_ai_room import OpenAiRoom
+from bridge.actions.open_session import CloseSession, OpenSession
+from bridge.actions.plan_tenant import PlanTenant
+from bridge.actions.put_member import PutMember
+from bridge.actions.put_person import PutPerson
+from bridge.actions.reconcile_tenant import ReconcileTenant
+from bridge.actions.relay_event import PreviewEvent, RelayEvent, ShowDelivery
+from bridge.actions.remove_member import RemoveMember
+from bridge.actions.send_messages import SendMessages
+from bridge.actions.show_tenant import ListTenants, RequestReconcile, ShowJob, ShowTenant
+from bridge.actions.upsert_tenant import UpsertTenant
+from bridge.api.auth import Authenticator
+from bridge.api.call import Actions
+from bridge.api.server import build_api
+from bridge.api.tokens import JwtVerifier, TrustedIssuer
+from bridge.config import Config, Listener
+from bridge.db.connection import Pool, open_pool
+from bridge.db.database import PostgresDatabase
+from bridge.db.inbox import store_transaction
+from bridge.db.lanes import LaneStore
+from bridge.db.people import SessionStore
+from bridge.db.schema import check_version, migrate
+from bridge.errors import ConfigError, DependencyDown, HomeserverRefused
+from bridge.matrix.appservice import AppserviceEndpoints, InboxItems
+from bridge.matrix.appservice import render_errors as render_appservice_errors
+from bridge.matrix.homeserver import SynapseHomeserver
+from bridge.model.ids import UserID
+from bridge.model.room import Bots, MatrixHouse
+from bridge.outbound.assistant import OpenAiAssistant
+from bridge.ports import Queue
+from bridge.worker import Worker
+
+_log = structlog.stdlib.get_logger("bridge.app")
+
+
+class SystemClock:
+    """The machine's clock; implements the port ``Clock``."""
+
+    def now(self) -> datetime:
+        """Return the time, with its zone."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return seconds of a clock that never goes back."""
+        return time.monotonic()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemEntropy:
+    """The operating system's randomness; implements the port ``Entropy``."""
+
+    human_prefix: str
+
+    def localpart(self) -> str:
+        """Return a new opaque localpart: 100 bits, nothing of the person in it."""
+        alphabet = "abcdefghijkmnpqrstuvwxyz23456789"
+        return self.human_prefix + "".join(secrets.choice(alphabet) for _ in range(20))
+
+    def token(self) -> str:
+        """Return a new token of 256 bits."""
+        return secrets.token_urlsafe(32)
+
+
+def house_of(config: Config) -> MatrixHouse:
+    """Return the facts about the homeserver that rooms are laid out with."""
+    names, server = config.appservice, config.homeserver.server_name
+    return MatrixHouse(
+        server_name=server,
+        room_version=config.homeserver.room_version,
+        bots=Bots(
+            creator=UserID(f"@{names.sender_localpart}:{server}"),
+            keeper=UserID(f"@{names.keeper_localpart}:{server}"),
+            relay=UserID(f"@{names.relay_localpart}:{server}"),
+            assistant=UserID(f"@{names.assistant_localpart}:{server}"),
+        ),
+    )
+
+
+async def run(config: Config) -> None:
+    """Run until SIGTERM or SIGINT; raises ConfigError or DependencyDown when it cannot start."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with running_bridge(config):
+        _log.info("ready", address=config.http.public_address)
+        await stop.wait()
+        _log.info("stopping")
+
+
+@asynccontextmanager
+async def running_bridge(config: Config) -> AsyncIterator[None]:
+    """Run the bridge for as long as the block lasts: first what stores, then what works, and stop in reverse."""
+    async with AsyncExitStack() as stack:
+        worker: Worker | None = None
+
+        def wake(queue: Queue) -> None:
+            if worker is not None:
+                worker.wake(queue)
+
+        if config.database.migration_url is not None:
+            _log.info("migrated", migrations=await migrate_database(config))
+        app_pool, system_pool = await _pools(config, stack)
+        await check_version(app_pool)
+        house = house_of(config)
+        database = PostgresDatabase(app_pool, system_pool, bots=house.bots, clock=SystemClock(), wake=wake)
+        homeserver = await _homeserver(config, house, stack)
+        assistant = _assistant(config)
+        stack.push_async_callback(assistant.close)
+
+        await _serve(stack, config.appservice.listen, _appservice_app(config, house, database, app_pool, wake))
+        names = dict.fromkeys(house.bots.all, "BitNexus") | {house.bots.assistant: assistant.name}
+        await _prepare_homeserver(homeserver, names)
+        worker = _worker(
+            config, house=house, database=database, homeserver=homeserver, assistant=assistant, pool=app_pool
+        )
+        worker.start()
+        stack.push_async_callback(worker.stop, drain_seconds=config.worker.drain_seconds)
+        api = _api_app(config, house, database, homeserver, app_pool)
+        await _serve(stack, config.http.listen, api)
+        await _serve(stack, config.metrics.listen, _metrics_app())
+        yield
+
+
+async def migrate_database(config: Config) -> list[str]:
+    """Bring the database up to this version and return what was applied; raises ConfigError or DependencyDown."""
+    if config.database.migration_url is None:
+        raise ConfigError("setting 'database.migration_url' is missing: migrations run as the owner of the database")
+    try:
+        return await migrate(config.database.migration_url)
+    except (OSError, asyncpg.PostgresError) as error:
+        raise DependencyDown(f"cannot migrate the database: {error}") from error
+
+
+async def _pools(config: Config, stack: AsyncExitStack) -> tuple[Pool, Pool]:
+    """Open the application's pool and the narrow one across tenants."""
+    size = config.database.max_connections
+    pools = [
+        await open_pool(config.database.url, size=size, application_name="bitnexus-chat"),
+        await open_pool(config.database.system_url, size=max(2, size // 3), application_name="bitnexus-chat-system"),
+    ]
+    for pool in pools:
+        stack.push_async_callback(pool.close)
+    return pools[0], pools[1]
+
+
+async def _homeserver(config: Config, house: MatrixHouse, stack: AsyncExitStack) -> SynapseHomeserver:
+    timeout = aiohttp.ClientTimeout(total=config.homeserver.request_timeout_seconds)
+    session = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
+    return SynapseHomeserver(
+        session,
+        config.homeserver.address,
+        config.appservice.as_token,
+        house,
+        appservice_id=config.appservice.id,
+    )
+
+
+def _assistant(config: Config) -> OpenAiAssistant:
+    settings = config.assistant
+    return OpenAiAssistant(
+        name=settings.name,
+        base_url=settings.base_url,
+        api_key=settings.api_key,
+        model=settings.model,
+        instructions=settings.instructions,
+        timeout_seconds=settings.timeout_seconds,
+        max_tokens=settings.max_tokens,
+    )
+
+
+def _worker(
+    config: Config,
+    *,
+    house: MatrixHouse,
+    database: PostgresDatabase,
+    homeserver: SynapseHomeserver,
+    assistant: OpenAiAssistant,
+    pool: Pool,
+) -> Worker:
+    answer = AnswerMessage(database=database, homeserver=homeserver, assistant=assistant, clock=SystemClock())
+    apply = ApplyEffect(database=database, homeserver=homeserver)
+    return Worker(
+        lanes=LaneStore(pool),
+        actions={
+            "inbox": HandleMatrixEvents(database=database, house=house),
+            "outbox": SendMessages(database=database, homeserver=homeserver, answer=answer),
+            "reconcile": ReconcileTenant(database=database, homeserver=homeserver, house=house, apply=apply),
+        },
+        concurrency=config.worker.concurrency,
+        lease_seconds=config.worker.lease_seconds,
+        poll_seconds=config.worker.poll_seconds,
+    )
+
+
+def _appservice_app(
+    config: Config, house: MatrixHouse, database: PostgresDatabase, pool: Pool, wake: Callable[[Queue], None]
+) -> web.Application:
+    async def store(items: InboxItems, unparsable: Sequence[tuple[str, str]]) -> int:
+        new = await store_transaction(pool, items, unparsable)
+        wake("inbox")
+        return new
+
+    app = web.Application(middlewares=[render_appservice_errors], client_max_size=config.appservice.max_body_bytes)
+    decide_login = DecideLogin(database=database, bots=house.bots, human_prefix=config.appservice.human_prefix)
+    AppserviceEndpoints(
+        hs_token=config.appservice.hs_token,
+        module_secret=config.appservice.module_secret,
+        store=store,
+        decide_login=decide_login,
+    ).add_to(app)
+    return app
+
+
+def _api_app(
+    config: Config, house: MatrixHouse, database: PostgresDatabase, homeserver: SynapseHomeserver, pool: Pool
+) -> web.Application:
+    sessions = SessionStore(pool)
+    entropy = SystemEntropy(human_prefix=config.appservice.human_prefix)
+    issuers = [
+        TrustedIssuer(iss=issuer.iss, aud=issuer.aud, alg=issuer.alg, key=issuer.secret)
+        for issuer in config.sessions.issuers
+    ]
+    actions = Actions(
+        upsert_tenant=UpsertTenant(database=database, house=house),
+        show_tenant=ShowTenant(database=database),
+        list_tenants=ListTenants(database=database),
+        plan_tenant=PlanTenant(database=database, house=house),
+        request_reconcile=RequestReconcile(database=database, house=house),
+        show_job=ShowJob(database=database),
+        put_member=PutMember(database=database, house=house, entropy=entropy),
+        remove_member=RemoveMember(database=database, house=house),
+        put_person=PutPerson(database=database, house=house, entropy=entropy),
+        create_integration_key=CreateIntegrationKey(database=database, entropy=entropy),
+        list_integration_keys=ListIntegrationKeys(database=database),
+        revoke_integration_key=RevokeIntegrationKey(database=database),
+        open_session=OpenSession(
+            database=database,
+            sessions=sessions,
+            homeserver=homeserver,
+            verifier=JwtVerifier(issuers, SystemClock()),
+            clock=SystemClock(),
+            entropy=entropy,
+            lifetime_seconds=config.sessions.lifetime_seconds,
+        ),
+        close_session=CloseSession(sessions=sessions, homeserver=homeserver),
+        open_ai_room=OpenAiRoom(database=database, house=house, assistant_name=config.assistant.name),
+        relay_event=RelayEvent(database=database, house=house, entropy=entropy),
+        preview_event=PreviewEvent(database=database),
+        show_delivery=ShowDelivery(database=database),
+        homeserver_url=config.homeserver.public_address,
+        public_url=config.http.public_address,
+    )
+    return build_api(
+        actions=actions,
+        authenticator=Authenticator(platform_key=config.platform.key, database=database, sessions=sessions),
+        database=database,
+        probes={"postgresql": database.is_ready, "synapse": homeserver.is_ready},
+        web_directory=Path(config.web.directory) if config.web.directory else None,
+        max_body_bytes=config.http.max_body_bytes,
+    )
+
+
+def _metrics_app() -> web.Application:
+    async def metrics(_request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    app = web.Application()
+    app.router.add_get("/metrics", metrics)
+    return app
+
+
+async def _serve(stack: AsyncExitStack, listen: Listener, app: web.Application) -> None:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    try:
+        await web.TCPSite(runner, listen.host, listen.port).start()
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {listen.host}:{listen.port}: {error.strerror}") from error
+
+
+async def _prepare_homeserver(homeserver: SynapseHomeserver, names: dict[UserID, str]) -> None:
+    """Make our bots, and have Synapse send at once what it kept while we were away."""
+    try:
+        await homeserver.prepare_bots(names)
+        await homeserver.ping()
+    except HomeserverRefused as error:
+        raise ConfigError(f"{error.sentence} - does Synapse have our registration?") from error
