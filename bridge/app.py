@@ -51,7 +51,7 @@ from bridge.model.ids import UserID
 from bridge.model.room import Bots, MatrixHouse
 from bridge.outbound.assistant import OpenAiAssistant
 from bridge.ports import Queue
-from bridge.worker import Worker
+from bridge.worker import Worker, backoff_seconds
 
 _log = structlog.stdlib.get_logger("bridge.app")
 
@@ -132,15 +132,14 @@ async def running_bridge(config: Config) -> AsyncIterator[None]:
 
         await _serve(stack, config.appservice.listen, _appservice_app(config, house, database, app_pool, wake))
         names = dict.fromkeys(house.bots.all, "BitNexus") | {house.bots.assistant: assistant.name}
-        await _prepare_homeserver(homeserver, names)
         worker = _worker(
             config, house=house, database=database, homeserver=homeserver, assistant=assistant, pool=app_pool
         )
-        worker.start()
-        stack.push_async_callback(worker.stop, drain_seconds=config.worker.drain_seconds)
-        api = _api_app(config, house, database, homeserver, app_pool)
-        await _serve(stack, config.http.listen, api)
+        attached = asyncio.create_task(_attach(homeserver, worker, names), name="attach to Synapse")
+        stack.push_async_callback(_stop, attached, worker, config.worker.drain_seconds)
         await _serve(stack, config.metrics.listen, _metrics_app())
+        api = _api_app(config, house, database, homeserver, app_pool, is_attached=attached.done)
+        await _serve(stack, config.http.listen, api)
         yield
 
 
@@ -235,8 +234,17 @@ def _appservice_app(
 
 
 def _api_app(
-    config: Config, house: MatrixHouse, database: PostgresDatabase, homeserver: SynapseHomeserver, pool: Pool
+    config: Config,
+    house: MatrixHouse,
+    database: PostgresDatabase,
+    homeserver: SynapseHomeserver,
+    pool: Pool,
+    *,
+    is_attached: Callable[[], bool],
 ) -> web.Application:
+    async def is_synapse_ready() -> bool:
+        return is_attached() and await homeserver.is_ready()
+
     sessions = SessionStore(pool)
     entropy = SystemEntropy(human_prefix=config.appservice.human_prefix)
     issuers = [
@@ -277,7 +285,7 @@ def _api_app(
         actions=actions,
         authenticator=Authenticator(platform_key=config.platform.key, database=database, sessions=sessions),
         database=database,
-        probes={"postgresql": database.is_ready, "synapse": homeserver.is_ready},
+        probes={"postgresql": database.is_ready, "synapse": is_synapse_ready},
         web_directory=Path(config.web.directory) if config.web.directory else None,
         max_body_bytes=config.http.max_body_bytes,
     )
@@ -302,10 +310,23 @@ async def _serve(stack: AsyncExitStack, listen: Listener, app: web.Application) 
         raise ConfigError(f"cannot listen on {listen.host}:{listen.port}: {error.strerror}") from error
 
 
-async def _prepare_homeserver(homeserver: SynapseHomeserver, names: dict[UserID, str]) -> None:
-    """Make our bots, and have Synapse send at once what it kept while we were away."""
-    try:
-        await homeserver.prepare_bots(names)
-        await homeserver.ping()
-    except HomeserverRefused as error:
-        raise ConfigError(f"{error.sentence} - does Synapse have our registration?") from error
+async def _attach(homeserver: SynapseHomeserver, worker: Worker, names: dict[UserID, str]) -> None:
+    """Make our bots, have Synapse send what it kept for us, and begin to work; try until Synapse is there."""
+    attempts = 0
+    while True:
+        try:
+            await homeserver.prepare_bots(names)
+            await homeserver.ping()
+            break
+        except (DependencyDown, HomeserverRefused) as error:
+            _log.warning("not attached to Synapse yet: is it up, with our registration?", error=error.sentence)
+            await asyncio.sleep(backoff_seconds(min(attempts, 4)))
+            attempts += 1
+    worker.start()
+    _log.info("attached to Synapse")
+
+
+async def _stop(attached: "asyncio.Task[None]", worker: Worker, drain_seconds: float) -> None:
+    attached.cancel()
+    await asyncio.gather(attached, return_exceptions=True)
+    await worker.stop(drain_seconds=drain_seconds)

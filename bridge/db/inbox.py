@@ -27,9 +27,7 @@ class InboxStore:
             limit,
         )
         types: dict[str, type[MatrixEvent] | type[Receipt]] = {"event": MatrixEvent, "receipt": Receipt}
-        return [
-            InboxItem(inbox_id=row["inbox_id"], body=msgspec.convert(row["body"], types[row["kind"]])) for row in rows
-        ]
+        return [InboxItem(inbox_id=row["inbox_id"], body=types[row["kind"]](**row["body"])) for row in rows]
 
     async def finish(self, lane: Lane, items: Sequence[InboxItem]) -> None:
         await self._connection.execute(

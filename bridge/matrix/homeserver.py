@@ -57,7 +57,9 @@ class SynapseHomeserver:
     ) -> Any:
         api = self._apis.get(user_id) or self._api(user_id)
         try:
-            answer = await api.request(method, path, content=content, query_params=query, sensitive=True)
+            answer = await api.request(
+                method, path, content=content, query_params=query, sensitive=method is not Method.GET
+            )
         except MatrixRequestError as error:
             MATRIX_REQUESTS.labels(act, "refused").inc()
             raise _our_error(act, error) from error
