@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -111,7 +111,7 @@ async def run(config: Config) -> None:
 
 
 @asynccontextmanager
-async def running_bridge(config: Config) -> AsyncIterator[None]:
+async def running_bridge(config: Config) -> AsyncGenerator[None, None]:
     """Run the bridge for as long as the block lasts: first what stores, then what works, and stop in reverse."""
     async with AsyncExitStack() as stack:
         worker: Worker | None = None

@@ -89,7 +89,7 @@ def _openapi(_options: argparse.Namespace) -> int:
     text = StringIO()
     yaml = YAML()
     yaml.width = 110
-    yaml.dump(openapi_document(), text)
+    yaml.dump(openapi_document(), text)  # pyright: ignore[reportUnknownMemberType] - ruamel.yaml is untyped here
     print(text.getvalue(), end="")
     return 0
 

@@ -1,15 +1,16 @@
 """Read config.yaml and the environment into one frozen Config; refuse what is unknown, missing or a placeholder."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, cast, get_type_hints
 
 import msgspec
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from bridge.errors import ConfigError
+from bridge.model.json import Json
 
 ENVIRONMENT_PREFIX = "BITNEXUS_"
 PLACEHOLDER = "change-me"
@@ -173,12 +174,12 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
     try:
-        tree = YAML(typ="safe", pure=True).load(text)
+        tree: object = YAML(typ="safe", pure=True).load(text)  # pyright: ignore[reportUnknownMemberType] - untyped
     except YAMLError as error:
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(tree, dict):
         raise ConfigError(f"{path} must be a mapping of settings")
-    return tree
+    return cast("dict[str, Any]", tree)
 
 
 def _overlay(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
@@ -216,15 +217,16 @@ def _setting_path(message: str) -> str:
     return f"setting '{where.strip('.`') or 'top level'}': {sentence}"
 
 
-def _refuse_placeholders(node: object, path: Path, where: str = "") -> None:
-    if isinstance(node, dict):
+def _refuse_placeholders(node: Json, path: Path, where: str = "") -> None:
+    if isinstance(node, Mapping):
         for key, value in node.items():
             _refuse_placeholders(value, path, f"{where}.{key}".lstrip("."))
-    elif isinstance(node, list | tuple):
+    elif isinstance(node, str):
+        if PLACEHOLDER in node:
+            raise ConfigError(f"{path}: setting '{where}' still has the example's placeholder; give it your own value")
+    elif isinstance(node, Sequence):
         for index, value in enumerate(node):
             _refuse_placeholders(value, path, f"{where}[{index}]")
-    elif isinstance(node, str) and PLACEHOLDER in node:
-        raise ConfigError(f"{path}: setting '{where}' still has the example's placeholder; give it a value of your own")
 
 
 def _refuse_weak_issuers(config: Config, path: Path) -> None:

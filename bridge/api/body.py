@@ -2,11 +2,13 @@
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from bridge.errors import InvalidInput, MalformedJson, MissingInput
+from bridge.model.json import Json
 
 _WHERE = re.compile(r"(.*) - at `(\$.*)`", re.DOTALL)
 _FIELD = re.compile(r"field `([^`]*)`")
@@ -38,14 +40,14 @@ def _input_error(message: str) -> InvalidInput:
     return InvalidInput(sentence, path=path)
 
 
-def _refuse_nul(value: Any, path: str) -> None:
+def _refuse_nul(value: Json, path: str) -> None:
     if isinstance(value, str):
         if "\0" in value:
             raise InvalidInput("text must not contain the character U+0000", path=path)
-    elif isinstance(value, dict):
+    elif isinstance(value, Mapping):
         for key, item in value.items():
             _refuse_nul(key, path)
             _refuse_nul(item, f"{path}.{key}")
-    elif isinstance(value, list):
+    elif isinstance(value, Sequence):
         for index, item in enumerate(value):
             _refuse_nul(item, f"{path}[{index}]")

@@ -1,6 +1,6 @@
 """Pools and connections: JSON codecs, and PostgreSQL's absence as one of our errors."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
@@ -42,7 +42,7 @@ async def open_pool(url: str, *, size: int, application_name: str) -> Pool:
 
 
 @asynccontextmanager
-async def connection_of(pool: Pool) -> AsyncIterator[Connection]:
+async def connection_of(pool: Pool) -> AsyncGenerator[Connection, None]:
     """Lend a connection; PostgreSQL's absence is DependencyDown."""
     try:
         async with pool.acquire(timeout=10) as connection:

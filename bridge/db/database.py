@@ -1,6 +1,6 @@
 """Transactions: each sees one tenant, and one that changes something must leave an audit row."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from bridge.db.audit import append_audit
@@ -68,7 +68,7 @@ class PostgresDatabase:
         self._app, self._system, self._bots, self._clock, self._wake = app, system, bots, clock, wake
 
     @asynccontextmanager
-    async def work(self, tenant_id: TenantID) -> AsyncIterator[TenantWork]:
+    async def work(self, tenant_id: TenantID) -> AsyncGenerator[TenantWork, None]:
         """Open a transaction of the bridge's own bookkeeping, and wake the workers once it is committed."""
         async with self._transaction(tenant_id) as connection:
             work = TenantWork(connection, tenant_id, self._bots)
@@ -76,7 +76,7 @@ class PostgresDatabase:
         self._ring(work)
 
     @asynccontextmanager
-    async def act(self, tenant_id: TenantID, actor: Actor) -> AsyncIterator[TenantAct]:
+    async def act(self, tenant_id: TenantID, actor: Actor) -> AsyncGenerator[TenantAct, None]:
         """Open a transaction on behalf of ``actor``; without an audit row it is undone."""
         async with self._transaction(tenant_id) as connection:
             act = TenantAct(connection, tenant_id, self._bots, actor=actor, clock=self._clock)
@@ -86,7 +86,7 @@ class PostgresDatabase:
         self._ring(act)
 
     @asynccontextmanager
-    async def _transaction(self, tenant_id: TenantID) -> AsyncIterator[Connection]:
+    async def _transaction(self, tenant_id: TenantID) -> AsyncGenerator[Connection, None]:
         async with connection_of(self._app) as connection, connection.transaction():
             await connection.execute("SELECT set_config('bitnexus.tenant_id', $1, true)", tenant_id)
             yield connection

@@ -12,6 +12,7 @@ from bridge.model.room import Bots, Membership, Observed, ObservedMembership, Ob
 from bridge.policy.power_levels import level_of, role_of_level
 
 _MEMBER = "m.room.member"
+_INSIDE_OR_BANNED: tuple[Membership, ...] = ("invite", "join", "ban", "knock")
 
 
 class RoomStore:
@@ -131,8 +132,5 @@ class RoomStore:
 
 
 def _membership(content: JsonObject) -> Membership:
-    match content.get("membership"):
-        case "invite" | "join" | "ban" | "knock" as membership:
-            return membership
-        case _:
-            return "leave"
+    found = content.get("membership")
+    return next((membership for membership in _INSIDE_OR_BANNED if membership == found), "leave")

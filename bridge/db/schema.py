@@ -50,7 +50,7 @@ async def check_version(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
     try:
         applied = {row["number"] for row in await pool.fetch("SELECT number FROM schema_migrations")}
     except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError):
-        applied = set()
+        applied = set[int]()
     known = {step.number for step in migrations()}
     if known - applied:
         raise ConfigError("the database is older than this version: run 'bitnexus-chat migrate' first")

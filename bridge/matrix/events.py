@@ -1,14 +1,14 @@
 """Events as Synapse writes them, into the model's."""
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, cast
 
 import msgspec
 
 from bridge.model.event import MatrixEvent, Receipt
 from bridge.model.ids import EventID, RoomID, UserID
-from bridge.model.json import json_sha256
+from bridge.model.json import Json, json_sha256
 
 
 class Transaction(NamedTuple):
@@ -53,7 +53,7 @@ def parse_transaction(body: bytes) -> Transaction:
 
     What one event gets wrong never holds up the others: it is set apart with the reason.
     """
-    tree = _storable(json.loads(body))
+    tree: Any = _storable(json.loads(body))
     if not isinstance(tree, dict):
         raise NotAnObject("the body must be a JSON object")
     transaction = Transaction([], [])
@@ -69,35 +69,39 @@ def parse_transaction(body: bytes) -> Transaction:
     return transaction
 
 
-def _list(tree: Mapping[str, Any], key: str) -> list[Any]:
-    found = tree.get(key, [])
-    return found if isinstance(found, list) else []
+def _list(tree: Any, key: str) -> list[Any]:
+    found: object = tree.get(key, [])
+    return cast("list[Any]", found) if isinstance(found, list) else []
 
 
-def _receipts(raw: Any) -> Iterator[tuple[str, Receipt]]:
+class _RawReceipts(msgspec.Struct):
+    type: Literal["m.receipt"]
+    room_id: RoomID
+    content: dict[EventID, dict[str, dict[UserID, dict[str, Any]]]]
+
+
+def _receipts(raw: object) -> Iterator[tuple[str, Receipt]]:
     """Yield the read receipts of an ephemeral event; typing and whatever else is ephemeral is let go."""
-    if not isinstance(raw, dict) or raw.get("type") != "m.receipt":
-        return
     try:
-        content = msgspec.convert(raw.get("content"), dict[EventID, dict[str, dict[UserID, dict[str, Any]]]])
+        receipts = msgspec.convert(raw, _RawReceipts)
     except msgspec.ValidationError:
         return
-    for event_id, by_type in content.items():
+    for event_id, by_type in receipts.content.items():
         for receipt_type in ("m.read", "m.read.private"):
             for user_id, details in by_type.get(receipt_type, {}).items():
                 ts = details.get("ts")
-                if isinstance(ts, int) and isinstance(raw.get("room_id"), str):
-                    receipt = Receipt(room_id=raw["room_id"], event_id=event_id, user_id=user_id, ts=ts)
+                if isinstance(ts, int):
+                    receipt = Receipt(room_id=receipts.room_id, event_id=event_id, user_id=user_id, ts=ts)
                     yield "receipt:" + json_sha256([receipt.room_id, event_id, user_id, ts, receipt_type]), receipt
 
 
-def _storable(value: Any) -> Any:
+def _storable(value: Json) -> Any:
     """Put U+FFFD in place of what PostgreSQL's text cannot hold: NUL and lone surrogates."""
     if isinstance(value, str):
         return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8") if _is_odd(value) else value
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {_storable(key): _storable(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, Sequence):
         return [_storable(item) for item in value]
     return value
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import rfc8785
 
@@ -19,7 +20,7 @@ def json_sha256(value: Json) -> str:
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
-def _plain(value: Json) -> "rfc8785._impl._Value":
+def _plain(value: Json) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):

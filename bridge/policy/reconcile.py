@@ -105,7 +105,7 @@ def _joins(room: DesiredRoom, actual: ObservedRoom | None, bots: Bots) -> Iterat
     members: Mapping[UserID, ObservedMembership] = actual.members if actual else {}
     room_id: RoomID = actual.room_id if actual else pending_room_id(room.key)
     is_invite_only = room.state["m.room.join_rules", ""].get("join_rule") == "invite"
-    for user_id in sorted(room.people | (room.bots if actual else frozenset())):
+    for user_id in sorted(room.people | (room.bots if actual else frozenset[UserID]())):
         observed = members.get(user_id)
         if not _may_be_joined(user_id, observed, bots):
             continue
