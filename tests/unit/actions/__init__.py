@@ -1,0 +1,1 @@
+"""Actions against ports that live in memory."""

@@ -1,0 +1,1 @@
+"""The HTTP API: its table, its bodies, its credentials."""

@@ -1,0 +1,1 @@
+"""Decisions: tables, golden cases and laws."""

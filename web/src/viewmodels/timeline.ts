@@ -1,0 +1,83 @@
+/** Lays messages out as days and groups, the way the timeline shows them. */
+import type { Message, Sender } from "../models/message";
+import { words } from "./words";
+
+export interface DaySeparator {
+  readonly kind: "day";
+  readonly key: string;
+  readonly label: string;
+}
+
+/** Messages that one sender wrote in a row. */
+export interface MessageGroup {
+  readonly kind: "group";
+  readonly key: string;
+  readonly sender: Sender;
+  readonly messages: readonly Message[];
+}
+
+export type TimelineItem = DaySeparator | MessageGroup;
+
+const GROUP_WITHIN_MS = 5 * 60 * 1000;
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** Return the items in the order of `messages`; `now` and `locale` decide what the days are called. */
+export function layOutTimeline(messages: readonly Message[], now: Date, locale?: string): TimelineItem[] {
+  const items: TimelineItem[] = [];
+  let previous: Message | null = null;
+  for (const message of messages) {
+    const isNewDay = previous === null || dayOf(previous.sentAt) !== dayOf(message.sentAt);
+    if (isNewDay) items.push(separator(message, now, locale));
+    const last = items.at(-1);
+    if (previous && last?.kind === "group" && belongsTo(previous, message)) {
+      items[items.length - 1] = { ...last, messages: [...last.messages, message] };
+    } else {
+      items.push({ kind: "group", key: message.key, sender: message.sender, messages: [message] });
+    }
+    previous = message;
+  }
+  return items;
+}
+
+/** Return the time of day, such as 14:05, in the reader's own way of writing it. */
+export function timeOfDay(sentAt: number, locale?: string): string {
+  return new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit" }).format(sentAt);
+}
+
+/** Return day and time in full, for a tooltip. */
+export function fullTime(sentAt: number, locale?: string): string {
+  return new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "short" }).format(sentAt);
+}
+
+function belongsTo(previous: Message, message: Message): boolean {
+  return (
+    previous.sender.matrixId === message.sender.matrixId &&
+    previous.sender.name === message.sender.name &&
+    message.sentAt - previous.sentAt < GROUP_WITHIN_MS
+  );
+}
+
+function separator(message: Message, now: Date, locale: string | undefined): DaySeparator {
+  return { kind: "day", key: `day:${message.key}`, label: dayLabel(message.sentAt, now, locale) };
+}
+
+function dayLabel(sentAt: number, now: Date, locale: string | undefined): string {
+  const day = dayOf(sentAt);
+  if (day === dayOf(now.getTime())) return words.today;
+  if (day === dayOf(startOfDay(now) - DAY_MS / 2)) return words.yesterday;
+  const isThisYear = new Date(sentAt).getFullYear() === now.getFullYear();
+  return new Intl.DateTimeFormat(locale, {
+    weekday: "long",
+    day: "numeric",
+    month: "long",
+    ...(isThisYear ? {} : { year: "numeric" }),
+  }).format(sentAt);
+}
+
+function startOfDay(moment: Date): number {
+  return new Date(moment.getFullYear(), moment.getMonth(), moment.getDate()).getTime();
+}
+
+function dayOf(sentAt: number): string {
+  return new Date(sentAt).toDateString();
+}

@@ -1,0 +1,175 @@
+import { describe, expect, it } from "vitest";
+import type { Connect, Connection } from "../../src/models/connection";
+import { ChatError } from "../../src/models/errors";
+import type { Room } from "../../src/models/room";
+import { type ChatState, ChatViewModel, type OpenChat } from "../../src/viewmodels/chat";
+import { anna, aRoom, FakeConnection } from "../fakes";
+
+const settings = { baseUrl: "https://bridge.test", getToken: (): Promise<string> => Promise.resolve("jwt") };
+const ROOMS = [aRoom(), aRoom({ roomId: "!news", type: "announcement", name: "News", mayWrite: false })];
+
+/** A schedule whose hands the test moves. */
+class Waits {
+  readonly due: { action: () => void; ms: number }[] = [];
+  readonly schedule = (action: () => void, ms: number): (() => void) => {
+    const wait = { action, ms };
+    this.due.push(wait);
+    return () => this.due.splice(this.due.indexOf(wait), 1);
+  };
+}
+
+async function opened(connection: FakeConnection, tenantId: string | null = "acme"): Promise<ChatViewModel> {
+  const chat = new ChatViewModel({ connect: () => Promise.resolve(connection), settings, tenantId });
+  await chat.open();
+  return chat;
+}
+
+function openState(chat: ChatViewModel): OpenChat {
+  const state = chat.state.get();
+  if (state.phase !== "open") throw new Error(`the chat is ${state.phase}`);
+  return state;
+}
+
+function failing(...outcomes: (Error | Connection)[]): { connect: Connect; calls: () => number } {
+  let calls = 0;
+  return {
+    calls: () => calls,
+    connect: () => {
+      const outcome = outcomes[calls++] ?? outcomes.at(-1);
+      return outcome instanceof Error ? Promise.reject(outcome) : Promise.resolve(outcome as Connection);
+    },
+  };
+}
+
+describe("opening", () => {
+  it("shows the opening until the first sync is there", async () => {
+    const connection = new FakeConnection(ROOMS);
+    connection.state.set({ kind: "starting" });
+    const chat = await opened(connection);
+    expect(chat.state.get().phase).toBe("opening");
+    connection.state.set({ kind: "live" });
+    expect(openState(chat).room?.name).toBe("General");
+  });
+
+  it("opens the first room of the list, and the first tenant when none is named", async () => {
+    const chat = await opened(new FakeConnection(ROOMS), null);
+    expect(openState(chat)).toMatchObject({ tenant: { tenantId: "acme" }, room: { roomId: "!general" } });
+  });
+
+  it("refuses a tenant that the person is not in, and lets the connection go", async () => {
+    const connection = new FakeConnection(ROOMS);
+    const chat = await opened(connection, "initech");
+    expect(chat.state.get()).toMatchObject({ phase: "failed", isTryingAgain: false });
+    expect(connection.isClosed).toBe(true);
+  });
+
+  it("shows a refusal in the server's words and does not try again by itself", async () => {
+    const waits = new Waits();
+    const { connect, calls } = failing(new ChatError("You have no active tenant.", { isPassing: false }));
+    const chat = new ChatViewModel({ connect, settings, tenantId: null, schedule: waits.schedule });
+    await chat.open();
+    expect(chat.state.get()).toEqual({ phase: "failed", sentence: "You have no active tenant.", isTryingAgain: false });
+    expect([calls(), waits.due.length]).toEqual([1, 0]);
+  });
+
+  it("tries again at growing intervals while the failure may pass, up to half a minute", async () => {
+    const waits = new Waits();
+    const { connect } = failing(new ChatError("Away.", { isPassing: true }));
+    const chat = new ChatViewModel({ connect, settings, tenantId: null, schedule: waits.schedule });
+    const waited: number[] = [];
+    await chat.open();
+    for (let round = 0; round < 6; round += 1) {
+      const wait = waits.due.shift();
+      waited.push(wait?.ms ?? 0);
+      await chat.open();
+    }
+    expect(waited).toEqual([2000, 4000, 8000, 16_000, 30_000, 30_000]);
+  });
+
+  it("comes up by itself when the failure has passed", async () => {
+    const waits = new Waits();
+    const { connect } = failing(new TypeError("chunk not loaded"), new FakeConnection(ROOMS));
+    const chat = new ChatViewModel({ connect, settings, tenantId: null, schedule: waits.schedule });
+    await chat.open();
+    expect(chat.state.get()).toMatchObject({ phase: "failed", isTryingAgain: true });
+    const isOpen = new Promise<void>((resolve) => {
+      chat.state.subscribe(() => {
+        if (chat.state.get().phase === "open") resolve();
+      });
+    });
+    waits.due[0]?.action();
+    await isOpen;
+  });
+
+  it("does not open what was closed meanwhile", async () => {
+    const connection = new FakeConnection(ROOMS);
+    const chat = new ChatViewModel({ connect: () => Promise.resolve(connection), settings, tenantId: null });
+    const opening = chat.open();
+    chat.close();
+    await opening;
+    expect(connection.isClosed).toBe(true);
+    expect(chat.state.get().phase).toBe("opening");
+  });
+});
+
+describe("an open chat", () => {
+  it("goes to a chosen room and closes the one before", async () => {
+    const connection = new FakeConnection(ROOMS);
+    const chat = await opened(connection);
+    chat.select("!news");
+    expect(openState(chat).room?.roomId).toBe("!news");
+    expect(openState(chat).conversation?.roomId).toBe("!news");
+    expect(connection.opened.get("!general")?.isClosed).toBe(true);
+  });
+
+  it("keeps the conversation when the chosen room is chosen again, or the list changes", async () => {
+    const connection = new FakeConnection(ROOMS);
+    const chat = await opened(connection);
+    const before = openState(chat).conversation;
+    chat.select("!general");
+    connection.rooms.set([aRoom({ unread: 4 }), aRoom({ roomId: "!new", name: "New", type: "custom" })]);
+    expect(openState(chat).conversation).toBe(before);
+  });
+
+  it("falls back to the first room when the open one is gone, and to none when all are", async () => {
+    const connection = new FakeConnection(ROOMS);
+    const chat = await opened(connection);
+    chat.select("!news");
+    connection.rooms.set([aRoom()]);
+    expect(openState(chat).room?.roomId).toBe("!general");
+    connection.rooms.set([]);
+    expect(openState(chat)).toMatchObject({ room: null, conversation: null, sections: [] });
+    expect(connection.opened.get("!general")?.isClosed).toBe(true);
+  });
+
+  it("never shows a room of another tenant, not even as the first", async () => {
+    const chat = await opened(new FakeConnection([aRoom({ roomId: "!foreign", tenantId: "globex" })]));
+    expect(openState(chat)).toMatchObject({ room: null, sections: [] });
+  });
+
+  it("says when the connection is lost and when it is back", async () => {
+    const connection = new FakeConnection(ROOMS);
+    const chat = await opened(connection);
+    connection.state.set({ kind: "offline" });
+    expect(openState(chat).isOffline).toBe(true);
+    connection.state.set({ kind: "live" });
+    expect(openState(chat).isOffline).toBe(false);
+  });
+
+  it("ends with the reason when the session has", async () => {
+    const connection = new FakeConnection(ROOMS);
+    const chat = await opened(connection);
+    connection.state.set({ kind: "ended", sentence: "You were removed." });
+    expect(chat.state.get()).toEqual<ChatState>({ phase: "ended", sentence: "You were removed." });
+    expect([connection.isClosed, connection.opened.get("!general")?.isClosed]).toEqual([true, true]);
+  });
+
+  it.each<[string, string, Partial<Room>, string]>([
+    ["a member where all may write", "acme", {}, "allowed"],
+    ["a member where the power levels say no", "acme", { mayWrite: false }, "staff-only"],
+    ["a guest, whatever the power levels say", "globex", { tenantId: "globex" }, "guest"],
+  ])("lets write: %s", async (_name, tenantId, room, writing) => {
+    const chat = await opened(new FakeConnection([aRoom(room)], anna), tenantId);
+    expect(openState(chat).writing).toBe(writing);
+  });
+});
