@@ -104,15 +104,19 @@ async def run(config: Config) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with running_bridge(config):
-        _log.info("ready", address=config.http.public_address)
-        await stop.wait()
+    async with running_bridge(config) as attached:
+        _log.info("serving", address=config.http.public_address)
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({stopped, attached}, return_when=asyncio.FIRST_COMPLETED)
+        if attached.done():
+            attached.result()  # a mistake of ours ends the process, and whoever runs it starts it again
+        await stopped
         _log.info("stopping")
 
 
 @asynccontextmanager
-async def running_bridge(config: Config) -> AsyncGenerator[None, None]:
-    """Run the bridge for as long as the block lasts: first what stores, then what works, and stop in reverse."""
+async def running_bridge(config: Config) -> AsyncGenerator["asyncio.Task[None]", None]:
+    """Run the bridge for as long as the block lasts, and yield the task that attaches it to Synapse."""
     async with AsyncExitStack() as stack:
         worker: Worker | None = None
 
@@ -140,7 +144,7 @@ async def running_bridge(config: Config) -> AsyncGenerator[None, None]:
         await _serve(stack, config.metrics.listen, _metrics_app())
         api = _api_app(config, house, database, homeserver, app_pool, is_attached=attached.done)
         await _serve(stack, config.http.listen, api)
-        yield
+        yield attached
 
 
 async def migrate_database(config: Config) -> list[str]:

@@ -71,8 +71,12 @@ def synapse_settings(config: Config, *, registration_path: Path) -> Settings:
 def write_registration(config: Config, registration_path: Path, settings_path: Path) -> None:
     """Write the registration and Synapse's settings, both readable by their owner alone: they hold secrets."""
     write_private(registration_path, to_yaml(registration(config)))
-    settings = synapse_settings(config, registration_path=registration_path.resolve())
-    write_private(settings_path, _HEADER + to_yaml(settings))
+    write_private(settings_path, settings_text(config, registration_path=registration_path.resolve()))
+
+
+def settings_text(config: Config, *, registration_path: Path) -> str:
+    """Return the file of Synapse's settings, with what an operator must know of it at its head."""
+    return _HEADER + to_yaml(synapse_settings(config, registration_path=registration_path))
 
 
 def to_yaml(settings: Settings) -> str:

@@ -18,6 +18,7 @@ PYTHON = ENVIRONMENT / "bin" / "python"
 STAMP = ENVIRONMENT / "stamp"
 LOCKS = (ROOT / "locks" / "bootstrap.txt", ROOT / "locks" / "bridge.txt")
 WANTED = (3, 11)
+_AS_IT_STANDS = ("--no-deps", "--no-build-isolation", "--editable")
 
 
 def fingerprint() -> str:
@@ -67,7 +68,6 @@ def what_is_missing() -> str:
 def build() -> int:
     """Create .venv, sync it to the locks, install the bridge into it; return the exit status."""
     begun = time.monotonic()
-    say("Python environment (.venv): preparing")
     # what runs inside .venv must not be led elsewhere by the caller's own environment
     environment = {
         key: value for key, value in os.environ.items() if key not in {"VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME"}
@@ -75,14 +75,15 @@ def build() -> int:
     uv = [str(PYTHON), "-m", "uv", "pip"]
     python = ["--python", str(PYTHON)]
     steps = [
-        [str(PYTHON), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(LOCKS[0])],
-        [*uv, "sync", *python, "--require-hashes", *map(str, LOCKS)],
-        [*uv, "install", "--quiet", *python, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)],
+        ("uv", [str(PYTHON), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(LOCKS[0])]),
+        ("packages", [*uv, "sync", "--quiet", *python, "--require-hashes", *map(str, LOCKS)]),
+        ("the bridge", [*uv, "install", "--quiet", *python, *_AS_IT_STANDS, str(ROOT)]),
     ]
     if not stands():
-        steps.insert(0, [sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT)])
+        steps.insert(0, ("interpreter", [sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT)]))
     STAMP.unlink(missing_ok=True)
-    for step in steps:
+    for number, (name, step) in enumerate(steps, start=1):
+        say(f"Python environment (.venv): {number} of {len(steps)}, {name}")
         status = subprocess.run(step, cwd=ROOT, env=environment, check=False).returncode  # noqa: S603 - our own words
         if status:
             say(f"Python environment (.venv): failed with status {status} at: {' '.join(step)}")

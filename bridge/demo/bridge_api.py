@@ -3,7 +3,9 @@
 import asyncio
 import time
 import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -21,6 +23,8 @@ _TOKEN_SECONDS = 120
 _TRIES = 5
 _AGAIN = frozenset({429, 502, 503})
 _NO_CONTENT, _ERROR = 204, 400
+_SAID = 500
+_LONGEST_WAIT = 5.0
 
 Answer = dict[str, Any]
 
@@ -33,6 +37,14 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     session_token: str
 
 
+class Refused(DemoError):
+    """A request was answered with an error; ``wait_seconds`` says when to try again, None that it is of no use."""
+
+    def __init__(self, sentence: str, *, wait_seconds: float | None) -> None:
+        super().__init__(sentence)
+        self.wait_seconds = wait_seconds
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpApi:
     """Calls to one address with JSON in and out."""
@@ -41,17 +53,30 @@ class HttpApi:
     url: str
 
     async def call(self, method: str, path: str, *, token: str | None = None, body: Json = None) -> Answer:
-        """Return the answer's object; tries again when told to, raises DemoError when refused."""
+        """Return the answer's object; tries again when told to, raises Refused in the end."""
+        return await patiently(lambda: self.call_once(method, path, token, body))
+
+    async def call_once(self, method: str, path: str, token: str | None, body: Json) -> Answer:
+        """Make one try."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        for attempt in range(1, _TRIES + 1):
-            async with self.http.request(method, self.url + path, headers=headers, json=body) as response:
-                if response.status < _ERROR:
-                    return await response.json() if response.status != _NO_CONTENT else {}
-                said = await response.text()
-                if response.status not in _AGAIN or attempt == _TRIES:
-                    raise DemoError(f"{method} {path} was refused with {response.status}: {said[:500]}")
-                await asyncio.sleep(min(float(response.headers.get("Retry-After", attempt)), 5.0))
-        raise AssertionError("the loop returns or raises")
+        async with self.http.request(method, self.url + path, headers=headers, json=body) as response:
+            if response.status < _ERROR:
+                return await response.json() if response.status != _NO_CONTENT else {}
+            said = (await response.text())[:_SAID]
+            wait = float(response.headers.get("Retry-After", 1)) if response.status in _AGAIN else None
+            raise Refused(f"{method} {path} was refused with {response.status}: {said}", wait_seconds=wait)
+
+
+async def patiently(request: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Make a request until it is not refused for the moment only; raises Refused after a few tries."""
+    for _ in range(_TRIES - 1):
+        try:
+            return await request()
+        except Refused as refused:
+            if refused.wait_seconds is None:
+                raise
+            await asyncio.sleep(min(refused.wait_seconds, _LONGEST_WAIT))
+    return await request()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +107,9 @@ class BridgeApi:
 
     async def sign_in(self, user_id: str) -> Session:
         """Open a session for a person, with a token as BitNexus would sign it."""
-        answer = await self.api.call("POST", "/v1/sessions", body={"token": self.person_token(user_id)})
-        return msgspec.convert(answer, Session)
+        # a new token for each try: one is good once, even when the answer was that Synapse is away
+        request = partial(self.api.call_once, "POST", "/v1/sessions", None)
+        return msgspec.convert(await patiently(lambda: request({"token": self.person_token(user_id)})), Session)
 
     async def sign_out(self, session: Session) -> None:
         """End a session and its device."""

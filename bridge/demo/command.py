@@ -50,7 +50,7 @@ def run_demo(directory: Path | None, port_base: int, *, detach: bool, stop: bool
 async def stop_demo(directory: Path, steps: Steps) -> int:
     """Stop the demo of ``directory`` and what a killed one left; return the exit status."""
     if not is_running(directory):
-        left = await Roster(directory / "processes.json").end_leftovers()
+        left = await _end_leftovers(directory)
         ended = f"; ended what a killed one had left: {', '.join(left)}" if left else ""
         _say(steps.console, f"No demo is running in {directory}{ended}.")
         return 0
@@ -59,8 +59,15 @@ async def stop_demo(directory: Path, steps: Steps) -> int:
         raise DemoError(f"a demo holds {directory} and has not written down its process yet: try again")
     with steps.shown(), steps.step("Stopping the demo"):
         await end(runner, seconds=STOP_SECONDS)
-        await Roster(directory / "processes.json").end_leftovers()
+        await _end_leftovers(directory)
     return 0
+
+
+async def _end_leftovers(directory: Path) -> list[str]:
+    """End what a demo could not end itself, and take its stack.json away; return the names of what was left."""
+    left = await Roster(directory / "processes.json").end_leftovers()
+    (directory / "stack.json").unlink(missing_ok=True)
+    return left
 
 
 def is_running(directory: Path) -> bool:

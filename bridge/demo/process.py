@@ -15,7 +15,7 @@ from bridge.demo.roster import Roster
 
 STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.05
-_TAIL_BYTES = 4000
+_TAIL_BYTES, _TAIL_LINES, _TAIL_WIDTH = 20_000, 12, 300
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -112,7 +112,8 @@ class Process:
         with self.log.open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
             text = log.read().decode("utf-8", "replace").strip()
-        return f"{text or 'Its log is empty.'}\nThe whole log: {self.log}"
+        lines = [line[:_TAIL_WIDTH] for line in text.splitlines()[-_TAIL_LINES:]]
+        return "\n".join([*(lines or ["Its log is empty."]), f"The whole log: {self.log}"])
 
 
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import aiohttp
 from mautrix.api import HTTPAPI, Method, Path, PathBuilder
-from mautrix.errors import MatrixRequestError
+from mautrix.errors import MatrixConnectionError, MatrixRequestError
 
 from bridge.errors import DependencyDown, HomeserverRefused
 from bridge.matrix.events import parse_event
@@ -64,7 +64,7 @@ class SynapseHomeserver:
         except MatrixRequestError as error:
             MATRIX_REQUESTS.labels(act, "refused").inc()
             raise _our_error(act, error) from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (MatrixConnectionError, aiohttp.ClientError, TimeoutError, OSError) as error:
             MATRIX_REQUESTS.labels(act, "unanswered").inc()
             raise DependencyDown(f"Synapse does not answer ({act}): {type(error).__name__}") from error
         MATRIX_REQUESTS.labels(act, "done").inc()

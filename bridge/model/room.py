@@ -85,6 +85,8 @@ class DesiredRoom:
     bots: frozenset[UserID]
     people: frozenset[UserID]
     archived: bool = False
+    takes_back: bool = True
+    """Whether who leaves by themselves is joined again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,13 @@ def is_drift(event: MatrixEvent, room: DesiredRoom, bots: Bots) -> bool:
         return False
     if event.event_type == "m.room.member":
         belongs = event.state_key in room.people or event.state_key in bots.all
-        is_inside = event.content.get("membership") in {"join", "invite"}
-        return belongs != is_inside
+        match event.content.get("membership"):
+            case "join":
+                return not belongs
+            case "invite" | "knock":
+                return True
+            case _:
+                return belongs
     wanted = room.state.get((event.event_type, event.state_key))
     if wanted is None:
         return event.event_type in {"m.space.child", "m.space.parent"}

@@ -79,6 +79,7 @@ def _room(tenant: Tenant, room: Room, house: MatrixHouse, space_id: RoomID) -> D
         bots=bots_of_room(house.bots, room.type),
         people=people,
         archived=room.archived,
+        takes_back=room.personal or (room.access is Access.TENANT and not room.optional),
     )
 
 

@@ -28,12 +28,13 @@ _LINKS = frozenset({_CHILD, "m.space.parent"})
 def reconcile(desired: Desired, observed: Observed, bots: Bots) -> tuple[Effect, ...]:
     """Return the effects, in the order in which they are to be made; none when all is as desired."""
     pairs = [(room, observed.rooms.get(room.key)) for room in _space_first(desired)]
+    kept_out = _kept_out_of_space(observed, bots)
     return (
         *(effect for room, actual in pairs if actual for effect in _removals(room, actual, bots)),
         *_accounts(desired, observed),
         *(_create(room) for room, actual in pairs if actual is None),
         *(effect for room, actual in pairs for effect in _state_changes(room, actual)),
-        *(effect for room, actual in pairs for effect in _joins(room, actual, bots)),
+        *(effect for room, actual in pairs for effect in _joins(room, actual, bots, kept_out)),
     )
 
 
@@ -101,23 +102,38 @@ def _is_same(wanted: JsonObject, actual: JsonObject | None) -> bool:
     return canonical_json(wanted) == canonical_json(actual)
 
 
-def _joins(room: DesiredRoom, actual: ObservedRoom | None, bots: Bots) -> Iterator[Effect]:
+def _kept_out_of_space(observed: Observed, bots: Bots) -> frozenset[UserID]:
+    """Return those whom somebody took out of the space: a restricted room would refuse them."""
+    space = observed.rooms.get(SPACE)
+    members: Mapping[UserID, ObservedMembership] = space.members if space else {}
+    return frozenset(
+        user_id
+        for user_id, seen in members.items()
+        if seen.membership != "join" and not _may_be_joined(user_id, seen, bots, takes_back=True)
+    )
+
+
+def _joins(room: DesiredRoom, actual: ObservedRoom | None, bots: Bots, kept_out: frozenset[UserID]) -> Iterator[Effect]:
     members: Mapping[UserID, ObservedMembership] = actual.members if actual else {}
     room_id: RoomID = actual.room_id if actual else pending_room_id(room.key)
     is_invite_only = room.state["m.room.join_rules", ""].get("join_rule") == "invite"
     for user_id in sorted(room.people | (room.bots if actual else frozenset[UserID]())):
         observed = members.get(user_id)
-        if not _may_be_joined(user_id, observed, bots):
+        if not _may_be_joined(user_id, observed, bots, takes_back=room.takes_back):
             continue
         needs_invite = is_invite_only or user_id in bots.all
         is_invited = observed is not None and observed.membership == "invite"
+        if user_id in kept_out and not needs_invite and not is_invited:
+            continue
         yield JoinUser(room_key=room.key, room_id=room_id, user_id=user_id, invite=needs_invite and not is_invited)
 
 
-def _may_be_joined(user_id: UserID, observed: ObservedMembership | None, bots: Bots) -> bool:
+def _may_be_joined(user_id: UserID, observed: ObservedMembership | None, bots: Bots, *, takes_back: bool) -> bool:
     """Leave exclusions alone, which a ban is and a kick by a moderator; whom we took out may come back."""
     if observed is None:
         return True
     if observed.membership == "leave":
-        return observed.sender == user_id or observed.sender in bots.all or user_id in bots.all
+        if observed.sender == user_id and user_id not in bots.all:
+            return takes_back
+        return observed.sender in bots.all or user_id in bots.all
     return observed.membership in {"invite", "knock"}

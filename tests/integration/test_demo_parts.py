@@ -36,7 +36,7 @@ from bridge.demo.roster import Entry, Roster, command_line, end, is_same, start_
 from bridge.demo.settings import write_config
 from bridge.demo.stack import build_stack, running_stack
 from bridge.files import write_private
-from bridge.registration import registration, synapse_settings, write_registration
+from bridge.registration import registration, settings_text, synapse_settings, write_registration
 
 DEADLINE_SECONDS = 30.0
 
@@ -465,6 +465,14 @@ def test_writing_the_registration_writes_two_private_files(config: Config, tmp_p
     settings = synapse_settings(config, registration_path=tmp_path / "registration.yaml")
     assert yaml.load(tmp_path / "synapse.yaml") == settings
     assert {mode(tmp_path / name) for name in ("registration.yaml", "synapse.yaml")} == {0o600}
+
+
+def test_the_example_of_synapses_settings_is_what_the_code_writes() -> None:
+    path = checkout.ROOT / "deploy" / "synapse" / "settings.example.yaml"
+    example = YAML(typ="safe", pure=True).load(checkout.ROOT / "config.example.yaml")
+    config = msgspec.convert(example, Config)
+    wanted = settings_text(config, registration_path=Path("/etc/matrix-synapse/bitnexus-registration.yaml"))
+    assert path.read_text(encoding="utf-8") == wanted, "write it anew: make examples"
 
 
 async def test_a_real_synapse_takes_the_settings_and_shows_them_to_clients(tmp_path: Path) -> None:

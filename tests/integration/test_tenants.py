@@ -1,27 +1,16 @@
 """Tenants on a real Synapse: rooms, people, power levels, drift, and nothing to do the second time."""
 
-import asyncio
-import time
-from collections.abc import Callable
 from typing import Any
 
 from tests.support.backend import Backend, Client, member_id
 from tests.support.matrix_calls import matrix_calls
+from tests.support.waiting import until
 
 ROOMS = [
     {"key": "general", "type": "general", "name": "General"},
     {"key": "news", "type": "announcement", "name": "News", "topic": "Read only"},
     {"key": "board", "type": "custom", "name": "Board", "access": "invite", "members": []},
 ]
-
-
-async def until(look: Callable[[], Any], wanted: Callable[[Any], bool], *, seconds: float = 20) -> Any:
-    """Look again and again until what is wanted is seen."""
-    deadline = time.monotonic() + seconds
-    while not wanted(seen := await look()):
-        assert time.monotonic() < deadline, seen
-        await asyncio.sleep(0.05)
-    return seen
 
 
 async def power_levels(client: Client, room_id: str) -> dict[str, Any]:

@@ -28,8 +28,9 @@ def variant(path: str, *, url: str, credential: str) -> Json:
 
 
 def credential(name: str, token: str) -> Json:
-    """Return a Bearer Auth credential as n8n imports it."""
-    return {"id": name, "name": name, "type": "httpBearerAuth", "data": {"token": token}}
+    """Return a Bearer Auth credential as n8n imports it, kept to the bridge's address as the guide advises."""
+    data = {"token": token, "allowedHttpRequestDomains": "domains", "allowedDomains": "127.0.0.1"}
+    return {"id": name, "name": name, "type": "httpBearerAuth", "data": data}
 
 
 @pytest_asyncio.fixture(scope="session")

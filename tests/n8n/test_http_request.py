@@ -3,12 +3,15 @@
 import secrets
 from typing import Any
 
+import pytest
 from aiohttp import ClientSession
 
 from tests.n8n.lossy import LossyProxy
 from tests.n8n.member import Member, plain_member, signed_in, tenant
 from tests.n8n.rig import N8n
 
+# the first test waits for the demo and for n8n to start, on a machine that may be busy
+pytestmark = pytest.mark.timeout(600)
 Json = dict[str, Any]
 RELAY = "@bitnexus_relay"
 

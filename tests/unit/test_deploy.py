@@ -202,6 +202,8 @@ def test_addresses_lead_to_what_listens_there() -> None:
     assert listener["resources"] == [{"names": ["client"], "compress": False}]
     assert bridge["environment"]["BITNEXUS_HOMESERVER_ADDRESS"] == f"http://synapse:{listener['port']}"
     assert bridge["ports"] == [f"127.0.0.1:{example.http.listen.port}:{example.http.listen.port}"]
+    published = SERVICES["synapse"]["ports"][0].removesuffix(f":{listener['port']}")
+    assert example.homeserver.address == f"http://{published}"
     host = bridge["environment"]["BITNEXUS_APPSERVICE_LISTEN__HOST"]
     assert bridge["environment"]["BITNEXUS_APPSERVICE_ADDRESS"] == f"http://{host}:{example.appservice.listen.port}"
     assert f"http://127.0.0.1:{example.http.listen.port}/live" in (ROOT / "deploy/Dockerfile").read_text("utf-8")

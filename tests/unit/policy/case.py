@@ -23,7 +23,7 @@ from bridge.model.room import (
 from bridge.model.tenant import Access, Room, RoomType, Tenant, TenantStatus
 from bridge.policy.layout import lay_out
 from bridge.policy.reconcile import reconcile
-from unit.people import BOTS, HOUSE, HOUSE_11, member, room_id, room_ids_of, stand, tenant_of, user
+from tests.unit.people import BOTS, HOUSE, HOUSE_11, member, room_id, room_ids_of, stand, tenant_of, user
 
 FOLDER = Path(__file__).parent / "cases"
 NOTHING = Observed(rooms={}, people={})
@@ -40,6 +40,7 @@ class CaseRoom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     topic: str = ""
     access: str = "tenant"
     members: tuple[str, ...] = ()
+    optional: bool = False
     personal: bool = False
     archived: bool = False
 
@@ -96,6 +97,7 @@ def _room(told: CaseRoom) -> Room:
         name=told.name or told.key.capitalize(),
         topic=told.topic,
         access=Access(told.access),
+        optional=told.optional,
         member_ids=frozenset(MemberID(name) for name in told.members),
         personal=told.personal,
         archived=told.archived,

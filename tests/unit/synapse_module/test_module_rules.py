@@ -283,9 +283,6 @@ def test_addresses_and_listings_do_not_exist() -> None:
     assert rules.decide_alias() == Decision(Refusal.ALIAS)
     assert rules.decide_publishing() == Decision(Refusal.PUBLISHING)
     assert rules.decide_third_party_invite() == Decision(Refusal.THIRD_PARTY_INVITE)
-    assert rules.decide_visibility("private") == Decision(Grant.STAYS_UNLISTED)
-    for visibility in ("public", "", "PRIVATE"):
-        assert rules.decide_visibility(visibility) == Decision(Refusal.PUBLISHING)
 
 
 def test_every_refusal_has_a_sentence_of_its_own_for_a_person() -> None:

@@ -1,0 +1,1 @@
+"""The examples of the guides: read out of the text, and played against a real stack."""

@@ -1,0 +1,1 @@
+"""The suite against a real n8n; `make test-n8n` runs it."""
