@@ -131,6 +131,10 @@ lock: python ## Resolve all dependencies anew into locks/ (add UPGRADE=1 to take
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) --extra dev pyproject.toml -o locks/bridge.txt
 	@if grep -n '://' locks/*.txt; then echo 'An address got into a lock: take it out.' >&2; exit 1; fi
 
+.PHONY: examples
+examples: python ## Write the example of Synapse's settings anew from config.example.yaml
+	@$(PY) deploy/synapse/write_example.py
+
 .PHONY: clean
 clean: demo-stop ## Remove everything that was made here: environments, builds, caches, the demo's data
 	@if [ -x $(PY) ]; then $(PY) -m bridge.demo.remove '$(DEMO_DIR)'; fi

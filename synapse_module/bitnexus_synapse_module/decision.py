@@ -16,7 +16,6 @@ class Grant(StrEnum):
     MEMBER_OF_TENANT = "member_of_tenant"
     INVITED_BY_US = "invited_by_us"
     CREATOR_RETURNS = "creator_returns"
-    STAYS_UNLISTED = "stays_unlisted"
     BRIDGE_ALLOWS = "bridge_allows"
 
 

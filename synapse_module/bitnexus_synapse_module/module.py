@@ -1,7 +1,7 @@
 """The thin glue between Synapse's module API and the rules: read, decide, answer in Synapse's own shapes."""
 
 from collections.abc import Callable
-from typing import Final, Literal, NoReturn, ParamSpec
+from typing import Final, Literal, NoReturn
 
 from synapse.module_api import NOT_SPAM, EventBase, JsonDict, ModuleApi, Requester, RoomAlias, StateMap
 from synapse.module_api.errors import Codes, ConfigError, SynapseError
@@ -16,7 +16,6 @@ from bitnexus_synapse_module.reader import StateReader
 
 REASON_FIELD: Final = "com.bitnexus.reason"
 
-P = ParamSpec("P")
 SpamAnswer = Literal["NOT_SPAM"] | tuple[Codes, JsonDict]
 
 
@@ -29,7 +28,7 @@ class BitnexusModule:
 
     def __init__(self, config: Settings, api: ModuleApi) -> None:
         try:
-            pass
+            check_server(config, api.server_name)
         except SettingError as error:
             raise ConfigError(str(error)) from None
         self._ours = config.ours
@@ -39,13 +38,11 @@ class BitnexusModule:
             check_event_allowed=self.check_event_allowed,
             on_create_room=self.on_create_room,
             check_threepid_can_be_invited=self.check_threepid_can_be_invited,
-            check_visibility_can_be_modified=self.check_visibility_can_be_modified,
         )
         api.register_spam_checker_callbacks(
             user_may_create_room=self.user_may_create_room,
             user_may_join_room=self.user_may_join_room,
             user_may_invite=self.user_may_invite,
-            user_may_send_3pid_invite=self.user_may_send_3pid_invite,
             user_may_create_room_alias=self.user_may_create_room_alias,
             user_may_publish_room=self.user_may_publish_room,
             check_login_for_spam=self.check_login_for_spam,
@@ -79,14 +76,6 @@ class BitnexusModule:
         decision = await pass_gate("check_threepid_can_be_invited", _given(rules.decide_third_party_invite))
         return decision.allowed
 
-    async def check_visibility_can_be_modified(
-        self, room_id: str, state_events: StateMap[EventBase], new_visibility: str
-    ) -> bool:
-        """Keep every room out of the public directory."""
-        callback = "check_visibility_can_be_modified"
-        decision = await pass_gate(callback, _given(rules.decide_visibility, new_visibility))
-        return decision.allowed
-
     async def user_may_create_room(self, user_id: str, room_config: JsonDict) -> SpamAnswer:
         """Decide about a creation, room upgrades included."""
         return _answer(await pass_gate("user_may_create_room", self._decide_creation(user_id, room_config)))
@@ -98,10 +87,6 @@ class BitnexusModule:
     async def user_may_invite(self, inviter: str, invitee: str, room_id: str) -> SpamAnswer:
         """Decide about an invitation."""
         return _answer(await pass_gate("user_may_invite", self._decide_invite(inviter, invitee, room_id)))
-
-    async def user_may_send_3pid_invite(self, inviter: str, medium: str, address: str, room_id: str) -> SpamAnswer:
-        """Refuse invitations by e-mail address or phone number."""
-        return _answer(await pass_gate("user_may_send_3pid_invite", _given(rules.decide_third_party_invite)))
 
     async def user_may_create_room_alias(self, user_id: str, room_alias: RoomAlias) -> SpamAnswer:
         """Refuse room aliases."""
@@ -143,9 +128,9 @@ class BitnexusModule:
         return await self._policy.may_sign_in(user_id)
 
 
-async def _given(decide: Callable[P, Decision], *args: P.args, **kwargs: P.kwargs) -> Decision:
+async def _given(decide: Callable[[], Decision]) -> Decision:
     """Let a rule run inside the gate, not on the way to it."""
-    return decide(*args, **kwargs)
+    return decide()
 
 
 def _answer(decision: Decision) -> SpamAnswer:

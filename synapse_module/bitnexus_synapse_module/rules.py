@@ -128,11 +128,6 @@ def decide_publishing() -> Decision:
     return Decision(Refusal.PUBLISHING)
 
 
-def decide_visibility(visibility: str) -> Decision:
-    """Decide about a room's visibility in the directory, which Synapse asks for at each creation, too."""
-    return Decision(Grant.STAYS_UNLISTED if visibility == "private" else Refusal.PUBLISHING)
-
-
 def decide_third_party_invite() -> Decision:
     """Decide about an invitation by e-mail address or phone number: there are none."""
     return Decision(Refusal.THIRD_PARTY_INVITE)

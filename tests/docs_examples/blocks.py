@@ -8,6 +8,7 @@ A comment ``<!-- until it matches -->`` before a request has it repeated until t
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,10 +61,15 @@ def blocks_of(guide: str) -> list[Block]:
 
 
 def examples_of(guide: str) -> list[Example]:
-    """Return the examples of a guide in order; raises BadExample for a request without an answer, or the reverse."""
+    """Return the examples of a guide in order."""
+    return pair(blocks_of(guide))
+
+
+def pair(blocks: Iterable[Block]) -> list[Example]:
+    """Put requests and answers together; raises BadExample for a request without an answer, or the reverse."""
     examples: list[Example] = []
     request: Block | None = None
-    for block in blocks_of(guide):
+    for block in blocks:
         if block.kind != "http":
             continue
         is_answer = block.text.startswith("HTTP/")

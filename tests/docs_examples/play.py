@@ -35,7 +35,11 @@ class Names(MutableMapping[str, str]):
         if name.startswith(_TOKEN_OF) and self._sign is not None:
             issuer = self._issuer
             signed = self._sign(
-                name.removeprefix(_TOKEN_OF), iss=issuer["iss"], aud=issuer["aud"], alg=issuer["alg"], key=issuer["secret"]
+                name.removeprefix(_TOKEN_OF),
+                iss=issuer["iss"],
+                aud=issuer["aud"],
+                alg=issuer["alg"],
+                key=issuer["secret"],
             )
             return str(signed)
         return self._values[name]

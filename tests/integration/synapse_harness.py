@@ -26,7 +26,7 @@ KEEPER = f"@bitnexus_keeper:{SERVER_NAME}"
 RELAY = f"@bitnexus_relay:{SERVER_NAME}"
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
-POLICY_TIMEOUT_SECONDS = 0.7
+POLICY_TIMEOUT_SECONDS = 1.5
 CLIENT = "/_matrix/client/v3"
 
 

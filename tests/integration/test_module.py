@@ -358,7 +358,7 @@ async def test_no_clear_yes_is_a_no(account: Account, stage: Stage, failure: str
         bridge.answer = allow
     assert answer.refusal == (403, "M_FORBIDDEN", reason)
     assert answer.sentence == "Signing in cannot be checked just now. Please try again in a minute."
-    assert took < POLICY_TIMEOUT_SECONDS + 1.0
+    assert took < POLICY_TIMEOUT_SECONDS + 5.0
     assert (await account.sign_in()).status == 200
 
 

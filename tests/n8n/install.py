@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 MANIFESTS = ("package.json", "package-lock.json")
 PROGRESS_SECONDS = 10.0
+NEEDED_BYTES = 3_500_000_000
 # n8n reads none of its optional packages in these tests, and several of them want a compiler
 NPM_CI = ("ci", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
 NPM_REBUILD = ("rebuild", "sqlite3", "--no-audit", "--no-fund", "--loglevel=error")
@@ -54,6 +56,50 @@ class Node:
             "npm_config_build_from_source": "true",
             "npm_config_update_notifier": "false",
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Npm:
+    """Runs npm in a folder; its output goes into ``npm.log`` there, how far it is to the screen."""
+
+    node: Node
+    folder: Path
+    lock: int
+
+    def run(self, arguments: Sequence[str], what: str) -> None:
+        """Run npm; raises InstallError with the end of its log when it fails."""
+        began = time.monotonic()
+        _say(f"{what} ...")
+        log = self.folder / "npm.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(  # noqa: S603 - our own command line
+                self.node.npm(*arguments),
+                cwd=self.folder,
+                env=self.node.environment(),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                # npm holds the lock too: if we are killed, the next run waits until it has ended
+                pass_fds=(self.lock,),
+            )
+            status = self._watch(process, began)
+        if status != 0:
+            tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
+            raise InstallError(f"npm {arguments[0]} ended with status {status}:\n{tail}\n(all of it: {log})")
+        _say(f"  done in {time.monotonic() - began:.0f} s")
+
+    def _watch(self, process: subprocess.Popen[bytes], began: float) -> int:
+        """Wait for npm, saying every few seconds how many packages are there; end it when we are ended."""
+        try:
+            while True:
+                try:
+                    return process.wait(PROGRESS_SECONDS)
+                except subprocess.TimeoutExpired:
+                    count = _package_count(self.folder / "node_modules")
+                    _say(f"  {time.monotonic() - began:4.0f} s, {count} packages at the top unpacked")
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
 
 
 def find_node() -> Node:
@@ -99,24 +145,26 @@ def install() -> Path:
         return n8n_folder()
     node = find_node()
     cache_folder().mkdir(parents=True, exist_ok=True)
-    with _only_one(cache_folder() / ".n8n.lock"):
+    with _only_one(cache_folder() / ".n8n.lock") as lock:
         if not is_installed():
-            _install(node, cache_folder() / f".n8n-{VERSION}.partial")
+            _install(Npm(node=node, folder=cache_folder() / f".n8n-{VERSION}.partial", lock=lock))
     return n8n_folder()
 
 
-def _install(node: Node, partial: Path) -> None:
-    """Build in ``partial``, whose stage file says how far an earlier run came, then rename it into place."""
+def _install(npm: "Npm") -> None:
+    """Build in ``npm.folder``, whose stage file says how far an earlier run came, then rename it into place."""
+    partial = npm.folder
     stage_file = partial / ".stage"
     if _read(stage_file) != f"packages {stamp()}":
         shutil.rmtree(partial, ignore_errors=True)
+        _require_room()
         partial.mkdir(parents=True)
         for name in MANIFESTS:
             shutil.copy(HERE / name, partial / name)
-        _run(node, NPM_CI, partial, "fetching packages (about 2100, 2.5 GB on disk)")
+        npm.run(NPM_CI, "fetching packages (about 2100, 2.5 GB on disk)")
         stage_file.write_text(f"packages {stamp()}", encoding="utf-8")
-    _run(node, NPM_REBUILD, partial, "compiling sqlite3 (about a minute)")
-    _prove(node, partial)
+    npm.run(NPM_REBUILD, "compiling sqlite3 (about a minute)")
+    _prove(npm.node, partial)
     (partial / ".stamp").write_text(stamp(), encoding="utf-8")
     shutil.rmtree(n8n_folder(), ignore_errors=True)
     partial.rename(n8n_folder())
@@ -132,46 +180,30 @@ def _prove(node: Node, folder: Path) -> None:
         raise InstallError(f"n8n was installed and does not load: {result.stderr.strip() or result.stdout}")
 
 
-def _run(node: Node, arguments: Sequence[str], folder: Path, what: str) -> None:
-    began = time.monotonic()
-    _say(f"{what} ...")
-    log = folder / "npm.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 - our own command line
-            node.npm(*arguments), cwd=folder, env=node.environment(), stdout=output, stderr=subprocess.STDOUT
-        )
-        status = _watch(process, folder, began)
-    if status != 0:
-        tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
-        raise InstallError(f"npm {arguments[0]} ended with status {status}:\n{tail}\n(all of it: {log})")
-    _say(f"  done in {time.monotonic() - began:.0f} s")
-
-
-def _watch(process: subprocess.Popen[bytes], folder: Path, began: float) -> int:
-    """Wait for npm, saying every few seconds how many packages are there."""
-    try:
-        while True:
-            try:
-                return process.wait(PROGRESS_SECONDS)
-            except subprocess.TimeoutExpired:
-                count = _package_count(folder / "node_modules")
-                _say(f"  {time.monotonic() - began:4.0f} s, {count} packages at the top unpacked")
-    except BaseException:
-        process.terminate()
-        process.wait()
-        raise
-
-
 def _package_count(modules: Path) -> int:
     """Count the unpacked packages at the top of node_modules; npm makes the folders of all of them first."""
     return sum(1 for pattern in ("*/package.json", "@*/*/package.json") for _ in modules.glob(pattern))
 
 
+def _require_room() -> None:
+    free = shutil.disk_usage(cache_folder()).free
+    if free < NEEDED_BYTES:
+        raise InstallError(
+            f"{cache_folder()} has room for {free / 1e9:.1f} GB and {NEEDED_BYTES / 1e9:.1f} GB are needed; "
+            "make room, or name another folder in BITNEXUS_CACHE"
+        )
+
+
 @contextmanager
-def _only_one(path: Path) -> Iterator[None]:
+def _only_one(path: Path) -> Iterator[int]:
+    """Hold the lock for the block, and give its descriptor."""
     with path.open("w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _say("another installation is under way; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock.fileno()
 
 
 def _read(path: Path) -> str:
@@ -188,6 +220,8 @@ def _say(line: str) -> None:
 
 def main() -> int:
     """Install and say where; 1 with a sentence when that cannot be."""
+    # as for Ctrl-C: npm is ended first
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:
         folder = install()
     except InstallError as error:

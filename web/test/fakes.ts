@@ -52,7 +52,12 @@ export const anna: Person = {
 };
 
 export class FakeConversation implements Conversation {
-  readonly timeline = new Cell<Timeline>({ messages: [], hasOlder: false, isLoaded: true, isLoadingOlder: false });
+  readonly timeline = new Cell<Timeline>({
+    messages: [],
+    hasOlder: false,
+    isLoaded: true,
+    isLoadingOlder: false,
+  });
   readonly sent: string[] = [];
   readonly typing: boolean[] = [];
   readonly asked: string[] = [];

@@ -117,7 +117,7 @@ def is_whole(chain: list[AuditRow]) -> bool:
     previous = GENESIS
     for seq, found in enumerate(chain, start=1):
         digest = hashlib.sha256(previous + found.entry.encode()).digest()
-        if (found.previous_hash, found.hash, json.loads(found.entry)["seq"]) != (previous, digest, seq):
+        if (found.previous_hash, found.hash) != (previous, digest) or json.loads(found.entry)["seq"] != seq:
             return False
         previous = found.hash
     return True

