@@ -28,7 +28,8 @@ help: ## Show this list
 
 .PHONY: python
 python:
-	@chosen=; present=; \
+	@if [ -z '$(PYTHON)' ] && [ -x $(PY) ] && $(PY) -I bridge/demo/bootstrap.py --is-fresh 2>/dev/null; then exit 0; fi; \
+	chosen=; present=; \
 	for candidate in $(if $(PYTHON),'$(PYTHON)',python3.11 /usr/bin/python3.11 python3); do \
 	  "$$candidate" -c '' 2>/dev/null || continue; \
 	  present=$${present:-$$candidate}; \
@@ -74,7 +75,7 @@ CHECKS := check-format check-lint check-types check-strict check-imports check-m
 .PHONY: check $(CHECKS)
 check: python ## Format, lint, types, import contracts, unit and docs tests, the client's lint and types
 	@$(PY) -m bridge.demo.prepare synapse web-modules
-	@$(MAKE) -j2 --output-sync=target $(CHECKS)
+	@$(MAKE) -j2 --keep-going --output-sync=target $(CHECKS)
 
 check-format:
 	@echo '== format'; $(PY) -m ruff format --check .

@@ -282,6 +282,7 @@ def _api_app(
         relay_event=RelayEvent(database=database, house=house, entropy=entropy),
         preview_event=PreviewEvent(database=database),
         show_delivery=ShowDelivery(database=database),
+        probes={"postgresql": database.is_ready, "synapse": is_synapse_ready},
         homeserver_url=config.homeserver.public_address,
         public_url=config.http.public_address,
     )
@@ -289,7 +290,6 @@ def _api_app(
         actions=actions,
         authenticator=Authenticator(platform_key=config.platform.key, database=database, sessions=sessions),
         database=database,
-        probes={"postgresql": database.is_ready, "synapse": is_synapse_ready},
         web_directory=Path(config.web.directory) if config.web.directory else None,
         max_body_bytes=config.http.max_body_bytes,
     )

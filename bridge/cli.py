@@ -89,9 +89,15 @@ def _openapi(_options: argparse.Namespace) -> int:
     text = StringIO()
     yaml = YAML()
     yaml.width = 110
+    yaml.representer.ignore_aliases = _never_alias
     yaml.dump(openapi_document(), text)  # pyright: ignore[reportUnknownMemberType] - ruamel.yaml is untyped here
     print(text.getvalue(), end="")
     return 0
+
+
+def _never_alias(_data: object) -> bool:
+    """Have every schema reference spelt out."""
+    return True
 
 
 def _demo(options: argparse.Namespace) -> int:

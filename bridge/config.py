@@ -179,7 +179,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(tree, dict):
         raise ConfigError(f"{path} must be a mapping of settings")
-    return cast("dict[str, Any]", tree)
+    # a section whose settings are all in comments is null
+    return {key: value for key, value in cast("dict[str, Any]", tree).items() if value is not None}
 
 
 def _overlay(tree: dict[str, Any], environment: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""One real stack for the whole run: PostgreSQL, Synapse, the bridge, the model and the host page, as `make demo` runs."""
+"""One real stack for the whole run: PostgreSQL, Synapse, the bridge, the model and the host page, as in the demo."""
 
 import asyncio
 import json

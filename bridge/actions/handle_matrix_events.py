@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from bridge.errors import BitnexusError
 from bridge.model.event import InboxItem, MatrixEvent, Outgoing, Receipt
-from bridge.model.ids import PLATFORM, RoomID, RoomKey, TenantID
+from bridge.model.ids import PLATFORM, SPACE, RoomID, RoomKey, TenantID
 from bridge.model.job import Lane
 from bridge.model.room import MatrixHouse
 from bridge.policy.assistant import wants_answer
 from bridge.policy.drift import is_drift
-from bridge.policy.layout import CREATION_KEY, CREATION_TENANT, ROOM_MARKER, lay_out
+from bridge.policy.layout import CREATION_KEY, CREATION_TENANT, lay_out
 from bridge.policy.projection import EditMessage, NewMessage, NewState, NoMeaning, RedactMessage, read_event
 from bridge.ports import Database, Work
 
@@ -47,17 +47,17 @@ class HandleMatrixEvents:
             items = await work.inbox.pending(room_id, limit=BATCH)
         events = [item.body for item in items if isinstance(item.body, MatrixEvent)]
         birth = next((event for event in events if event.event_type == "m.room.create"), None)
-        marker = next((event for event in events if event.event_type == ROOM_MARKER), None)
         if birth is None or birth.sender != self.house.bots.creator:
             return None
         tenant_id, key = birth.content.get(CREATION_TENANT), birth.content.get(CREATION_KEY)
         if not isinstance(tenant_id, str) or not isinstance(key, str):
             return None
-        room_type = str(marker.content.get("type", "custom")) if marker else "custom"
         async with self.database.work(TenantID(tenant_id)) as work:
-            if await work.tenants.find() is None:
+            tenant = await work.tenants.find()
+            types = {SPACE: "space"} | {room.key: room.type.value for room in tenant.rooms} if tenant else {}
+            if key not in types:
                 return None
-            await work.rooms.record_room(room_id, RoomKey(key), room_type)
+            await work.rooms.record_room(room_id, RoomKey(key), types[RoomKey(key)])
             is_ours = (await work.rooms.room_ids()).get(RoomKey(key)) == room_id
             await work.inbox.recall(room_id)
         return TenantID(tenant_id) if is_ours else None
@@ -87,7 +87,7 @@ class HandleMatrixEvents:
             case EditMessage(event_id=event_id, content=content):
                 await work.messages.edit(event_id, edit=body, content=content)
             case RedactMessage(event_id=event_id):
-                await work.messages.redact(event_id)
+                await work.messages.redact(event_id, room_id=body.room_id)
             case NewState():
                 return await work.rooms.record_state([body])
             case NoMeaning():

@@ -1,10 +1,12 @@
 """Say what reconcile would do for a tenant now, from what is stored; no Matrix request is made."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bridge.errors import NotFound
 from bridge.model.change import Change
-from bridge.model.ids import TenantID
+from bridge.model.effect import EffectTarget, effect_target
+from bridge.model.ids import MemberID, TenantID, UserID
 from bridge.model.room import MatrixHouse
 from bridge.model.tenant import Tenant
 from bridge.policy.layout import lay_out
@@ -43,7 +45,13 @@ class PlanTenant:
     database: Database
     house: MatrixHouse
 
-    async def __call__(self, tenant_id: TenantID) -> Plan:
-        """Return the plan; raises NotFound."""
+    async def __call__(self, tenant_id: TenantID) -> tuple[Plan, Mapping[UserID, MemberID]]:
+        """Return the plan, and who the people in it are; raises NotFound."""
         async with self.database.work(tenant_id) as work:
-            return await plan_of(work, await find_tenant(work), self.house)
+            plan = await plan_of(work, await find_tenant(work), self.house)
+            return plan, await work.people.member_ids(people_in(effect_target(effect) for effect in plan.effects))
+
+
+def people_in(targets: Iterable[EffectTarget]) -> list[UserID]:
+    """Return the Matrix ids that effects are about."""
+    return sorted({target.user_id for target in targets if target.user_id is not None})

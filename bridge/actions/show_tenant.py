@@ -1,12 +1,12 @@
 """Read desired state: tenants, their members, and jobs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bridge.actions.plan_tenant import ask_for_reconcile, find_tenant
+from bridge.actions.plan_tenant import ask_for_reconcile, find_tenant, people_in
 from bridge.errors import NotFound
 from bridge.model.change import Change
-from bridge.model.ids import JobID, TenantID
+from bridge.model.ids import JobID, MemberID, TenantID, UserID
 from bridge.model.job import Job
 from bridge.model.room import MatrixHouse
 from bridge.model.tenant import Tenant, TenantSummary
@@ -42,14 +42,14 @@ class ShowJob:
 
     database: Database
 
-    async def __call__(self, job_id: JobID) -> Job:
-        """Return the job; raises NotFound."""
+    async def __call__(self, job_id: JobID) -> tuple[Job, Mapping[UserID, MemberID]]:
+        """Return the job, and who the people in it are; raises NotFound."""
         tenant_id = await self.database.tenant_of_job(job_id)
         if tenant_id is not None:
             async with self.database.work(tenant_id) as work:
                 job = await work.jobs.find(job_id)
-            if job is not None:
-                return job
+                if job is not None:
+                    return job, await work.people.member_ids(people_in(effect.target for effect in job.effects))
         raise NotFound("there is no such job")
 
 

@@ -1,6 +1,6 @@
 """One request on its way through: what it carries, and the actions that it may call."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal, TypeVar
@@ -22,6 +22,9 @@ from bridge.model.credential import Credential, IntegrationCredential, PlatformC
 from bridge.model.ids import TenantID, parse_tenant_id
 
 B = TypeVar("B")
+
+Probe = Callable[[], Awaitable[bool]]
+"""Says whether something that we need answers now."""
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
@@ -49,6 +52,7 @@ class Actions:
     relay_event: RelayEvent
     preview_event: PreviewEvent
     show_delivery: ShowDelivery
+    probes: Mapping[str, Probe]
     homeserver_url: str
     public_url: str
 

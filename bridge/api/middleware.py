@@ -40,7 +40,8 @@ async def render_errors(request: web.Request, handler: Next) -> web.StreamRespon
         if error.status < web.HTTPBadRequest.status_code:
             raise
         body = {"errcode": _ERRCODES.get(error.status, "M_UNKNOWN"), "error": error.reason}
-        return web.json_response(body, status=error.status)
+        kept = {hdrs.ALLOW: error.headers[hdrs.ALLOW]} if hdrs.ALLOW in error.headers else None
+        return web.json_response(body, status=error.status, headers=kept)
     except Exception:  # noqa: BLE001 - the last line of defence: it is logged, and the caller learns nothing inside
         _log.exception("request failed", method=request.method, route=_route_name(request))
         body = {"errcode": "M_UNKNOWN", "error": "something went wrong on our side; it has been logged"}

@@ -8,11 +8,22 @@ from aiohttp import web
 
 from bridge.api.call import Call
 from bridge.api.openapi import openapi_document
+from bridge.api.shapes import HealthAnswer
 
 
 async def get_live(_call: Call) -> web.Response:
     """Say that the process runs."""
     return web.json_response({"status": "ok"})
+
+
+async def get_ready(call: Call) -> web.Response:
+    """Say whether everything that we need answers; 503 when something does not."""
+    results = {name: await probe() for name, probe in call.actions.probes.items()}
+    is_well = all(results.values())
+    answer = HealthAnswer(status="ok" if is_well else "unavailable", dependencies=results)
+    return web.Response(
+        body=msgspec.json.encode(answer), status=200 if is_well else 503, content_type="application/json"
+    )
 
 
 async def get_openapi(_call: Call) -> web.Response:

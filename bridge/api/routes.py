@@ -8,6 +8,7 @@ from bridge.api.shapes import (
     DeliveriesAnswer,
     DeliveryAnswer,
     EventBody,
+    HealthAnswer,
     IntegrationKeyBody,
     IntegrationKeyItem,
     IntegrationKeySecret,
@@ -79,6 +80,8 @@ ROUTES: tuple[Route, ...] = (
     Route(method="GET", path="/docs", handler=operation.get_docs, noun=Noun.OPERATION,
           summary="The API as a page for people"),
     Route(method="GET", path="/live", handler=operation.get_live, noun=Noun.OPERATION,
-          summary="Say that the process runs"),
+          summary="Say that the process runs", answer=HealthAnswer),
+    Route(method="GET", path="/ready", handler=operation.get_ready, noun=Noun.OPERATION,
+          summary="Say whether everything that it needs answers; 503 when not", answer=HealthAnswer),
 )  # fmt: skip
-"""Routes without credentials are on a written allow-list in the tests; ``/ready`` is added with its dependencies."""
+"""Routes without credentials are on a written allow-list in the tests."""

@@ -1,6 +1,6 @@
 """Build the main listener's application from the route table."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
@@ -11,10 +11,8 @@ from bridge.api.body import read_body
 from bridge.api.call import Actions, Call, Route
 from bridge.api.middleware import CREDENTIAL, PUBLIC_FILES, cross_origin, measure, never_store, render_errors
 from bridge.api.routes import ROUTES
-from bridge.api.shapes import HealthAnswer, PreviewAnswer
+from bridge.api.shapes import PreviewAnswer
 from bridge.ports import Database
-
-Probe = Callable[[], Awaitable[bool]]
 
 
 def build_api(
@@ -22,7 +20,6 @@ def build_api(
     actions: Actions,
     authenticator: Authenticator,
     database: Database,
-    probes: Mapping[str, Probe],
     web_directory: Path | None,
     max_body_bytes: int,
 ) -> web.Application:
@@ -32,7 +29,6 @@ def build_api(
     )
     for route in ROUTES:
         app.router.add_route(route.method, route.path, _handler(route, actions, authenticator))
-    app.router.add_get("/ready", _ready(probes))
     if web_directory is not None:
         app.router.add_static(PUBLIC_FILES, web_directory)
         app.on_response_prepare.append(_open_public_files)
@@ -58,18 +54,6 @@ def _handler(
         return web.Response(body=msgspec.json.encode(answer), status=status, content_type="application/json")
 
     return handle
-
-
-def _ready(probes: Mapping[str, Probe]) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def ready(_request: web.Request) -> web.Response:
-        results = {name: await probe() for name, probe in probes.items()}
-        is_well = all(results.values())
-        answer = HealthAnswer(status="ok" if is_well else "unavailable", dependencies=results)
-        return web.Response(
-            body=msgspec.json.encode(answer), status=200 if is_well else 503, content_type="application/json"
-        )
-
-    return ready
 
 
 async def _open_public_files(request: web.Request, response: web.StreamResponse) -> None:

@@ -171,13 +171,14 @@ class UserAnswer(Answer, frozen=True, kw_only=True):
 
 
 class EffectItem(Answer, frozen=True, kw_only=True):
-    """One thing that reconcile would do."""
+    """One thing that reconcile would do; strangers and bots have a ``matrix_id`` alone."""
 
     effect_id: str
     kind: str
     room_key: str | None
     room_id: str | None
     user_id: str | None
+    matrix_id: str | None
 
 
 class PlanSummary(Answer, frozen=True, kw_only=True):
@@ -197,12 +198,13 @@ class PlanAnswer(Answer, frozen=True, kw_only=True):
 
 
 class JobEffect(Answer, frozen=True, kw_only=True):
-    """An effect of a job and what became of it; ``user_id`` is a Matrix id here, for strangers have no other."""
+    """An effect of a job and what became of it; strangers and bots have a ``matrix_id`` alone."""
 
     effect_id: str
     kind: str
     room_id: str | None
     user_id: str | None
+    matrix_id: str | None
     state: str
     error: str | None
 

@@ -1,5 +1,7 @@
 """Routes of tenants, their plan and their jobs."""
 
+from collections.abc import Mapping
+
 from bridge.api.call import Call
 from bridge.api.shapes import (
     AiSettings,
@@ -20,7 +22,7 @@ from bridge.api.shapes import (
 from bridge.errors import Conflict
 from bridge.model.change import Change, TenantWish
 from bridge.model.effect import effect_target
-from bridge.model.ids import JobID, parse_member_id, parse_room_key, parse_tenant_id
+from bridge.model.ids import JobID, MemberID, UserID, parse_member_id, parse_room_key, parse_tenant_id
 from bridge.model.job import Job
 from bridge.model.tenant import Access, Room, RoomType, Tenant, TenantSettings, TenantStatus
 
@@ -54,7 +56,7 @@ async def get_tenants(call: Call) -> Page[TenantItem]:
 
 async def get_plan(call: Call) -> PlanAnswer:
     """Show what reconcile would do now."""
-    plan = await call.actions.plan_tenant(call.tenant_id)
+    plan, names = await call.actions.plan_tenant(call.tenant_id)
     targets = [effect_target(effect) for effect in plan.effects]
     return PlanAnswer(
         hash=plan.hash,
@@ -64,7 +66,8 @@ async def get_plan(call: Call) -> PlanAnswer:
                 kind=target.kind,
                 room_key=target.room_key,
                 room_id=target.room_id,
-                user_id=target.user_id,
+                user_id=names.get(target.user_id) if target.user_id else None,
+                matrix_id=target.user_id,
             )
             for target in targets
         ),
@@ -75,14 +78,17 @@ async def get_plan(call: Call) -> PlanAnswer:
 async def post_reconcile(call: Call) -> ChangeAnswer:
     """Ask for a reconcile, if the plan is still the one that was looked at."""
     wanted = call.body_as(ReconcileBody).plan
-    if wanted is not None and (await call.actions.plan_tenant(call.tenant_id)).hash != wanted:
-        raise Conflict("the plan has changed since it was looked at; look at it again")
+    if wanted is not None:
+        plan, _ = await call.actions.plan_tenant(call.tenant_id)
+        if plan.hash != wanted:
+            raise Conflict("the plan has changed since it was looked at; look at it again")
     return change_answer(await call.actions.request_reconcile(call.tenant_id))
 
 
 async def get_job(call: Call) -> JobAnswer:
     """Show how far a job is."""
-    return _job_answer(await call.actions.show_job(JobID(call.path("job_id"))))
+    job, names = await call.actions.show_job(JobID(call.path("job_id")))
+    return _job_answer(job, names)
 
 
 def change_answer(change: Change) -> ChangeAnswer:
@@ -140,7 +146,7 @@ def _room_body(room: Room) -> RoomBody:
     )
 
 
-def _job_answer(job: Job) -> JobAnswer:
+def _job_answer(job: Job, names: Mapping[UserID, MemberID]) -> JobAnswer:
     return JobAnswer(
         job_id=job.job_id,
         state=job.state,
@@ -152,7 +158,8 @@ def _job_answer(job: Job) -> JobAnswer:
                 effect_id=effect.target.effect_id,
                 kind=effect.target.kind,
                 room_id=effect.target.room_id,
-                user_id=effect.target.user_id,
+                user_id=names.get(effect.target.user_id) if effect.target.user_id else None,
+                matrix_id=effect.target.user_id,
                 state=effect.state,
                 error=effect.error,
             )

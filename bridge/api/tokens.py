@@ -14,6 +14,7 @@ from bridge.ports import Clock
 
 _MAX_AHEAD_SECONDS = 300
 _LEEWAY_SECONDS = 5
+_MAX_JTI_CHARS = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,8 @@ class JwtVerifier:
             raise UnknownCredential(f"this token is not accepted: {type(error).__name__}") from None
 
     def _issuer_of(self, token: str) -> TrustedIssuer:
+        if "crit" in jwt.get_unverified_header(token):
+            raise jwt.InvalidTokenError("an extension that must be understood, and is not")
         unverified = jwt.decode(token, options={"verify_signature": False})
         issuer = self._issuers.get(str(unverified.get("iss")))
         if issuer is None:
@@ -61,8 +64,9 @@ class JwtVerifier:
         expires_at = datetime.fromtimestamp(int(claims["exp"]), UTC)
         if (expires_at - self._clock.now()).total_seconds() > _MAX_AHEAD_SECONDS + _LEEWAY_SECONDS:
             raise jwt.InvalidTokenError("valid for longer than five minutes")
-        if not isinstance(claims["sub"], str) or not isinstance(claims["jti"], str) or "\0" in claims["jti"]:
-            raise jwt.InvalidTokenError("sub and jti must be text")
+        jti = claims["jti"]
+        if not isinstance(jti, str) or not 1 <= len(jti) <= _MAX_JTI_CHARS or "\0" in jti:
+            raise jwt.InvalidTokenError(f"jti must be 1 to {_MAX_JTI_CHARS} characters")
         return VerifiedToken(
-            iss=issuer.iss, jti=claims["jti"][:256], member_id=parse_member_id(claims["sub"]), expires_at=expires_at
+            iss=issuer.iss, jti=jti, member_id=parse_member_id(str(claims["sub"])), expires_at=expires_at
         )

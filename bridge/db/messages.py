@@ -45,12 +45,13 @@ class MessageStore:
             edit.room_id,
         )
 
-    async def redact(self, event_id: EventID) -> None:
+    async def redact(self, event_id: EventID, *, room_id: RoomID) -> None:
         await self._connection.execute(
             "UPDATE chat_messages SET content = '{}', metadata = metadata || '{\"redacted\": true}'"
-            " WHERE tenant_id = $1 AND id = $2",
+            " WHERE tenant_id = $1 AND id = $2 AND room_id = $3",
             self._tenant_id,
             event_id,
+            room_id,
         )
 
     async def record_receipt(self, receipt: Receipt) -> None:

@@ -1,5 +1,6 @@
 """People of BitNexus and their sessions; global tables, of no tenant."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import asyncpg
@@ -33,6 +34,12 @@ class PeopleStore:
             "active" if person.active else "suspended",
         )
 
+    async def member_ids(self, user_ids: Sequence[UserID]) -> Mapping[UserID, MemberID]:
+        rows = await self._connection.fetch(
+            "SELECT matrix_id, member_id FROM users WHERE matrix_id = ANY($1)", list(user_ids)
+        )
+        return {row["matrix_id"]: row["member_id"] for row in rows}
+
     async def record_registered(self, user_id: UserID) -> None:
         await self._connection.execute("UPDATE users SET registered = true WHERE matrix_id = $1", user_id)
 
@@ -48,6 +55,7 @@ class SessionStore:
 
     async def add(self, *, token_sha256: bytes, member_id: MemberID, device_id: DeviceID, expires_at: datetime) -> None:
         async with connection_of(self._pool) as connection:
+            await connection.execute("DELETE FROM sessions WHERE expires_at < now()")
             await connection.execute(
                 "INSERT INTO sessions (token_sha256, member_id, device_id, expires_at) VALUES ($1, $2, $3, $4)",
                 token_sha256,

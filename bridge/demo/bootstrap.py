@@ -1,6 +1,7 @@
 """Make .venv from the locks with any Python 3.11; uses nothing but the standard library, and runs before we exist.
 
-Run as ``python3.11 -I bridge/demo/bootstrap.py [--force]``. A second run with the same inputs does nothing.
+Run as ``python3.11 -I bridge/demo/bootstrap.py``; a second run with the same inputs does nothing. With
+``--is-fresh`` it only says by its exit status whether there is anything to do.
 """
 
 import fcntl
@@ -31,6 +32,8 @@ def fingerprint() -> str:
 
 def main() -> int:
     """Make or refresh .venv; return the exit status."""
+    if "--is-fresh" in sys.argv[1:]:
+        return 0 if is_fresh() else 1
     trouble = what_is_missing()
     if trouble:
         say(trouble)
@@ -39,9 +42,7 @@ def main() -> int:
     (ROOT / ".cache").mkdir(exist_ok=True)
     with (ROOT / ".cache" / "bootstrap.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not is_fresh() or "--force" in sys.argv[1:]:
-            return build()
-    return 0
+        return 0 if is_fresh() else build()
 
 
 def is_fresh() -> bool:

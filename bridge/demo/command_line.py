@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bridge.demo.process import tied_to_parent
+
 _TAIL_LINES = 25
 _MISLEADING = frozenset({"VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "NODE_OPTIONS"})
 
@@ -31,6 +33,7 @@ async def run_command(
         stderr=asyncio.subprocess.STDOUT,
         limit=1 << 20,
         start_new_session=True,
+        preexec_fn=tied_to_parent(signal.SIGTERM),
     )
     try:
         await _drain(process, log, tail, shown)

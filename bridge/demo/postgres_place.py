@@ -14,6 +14,8 @@ from bridge.demo.errors import DemoError
 from bridge.files import write_private
 
 _OUTSIDE = Path("/var/tmp")  # noqa: S108 - kept over restarts, and entered by everybody; its name is checked below
+_PREFIX = "bitnexus-chat-"
+_OWNER = "demo"
 _RECORD = "postgres-place"
 _TOKEN = "token"  # noqa: S105 - a file's name
 
@@ -65,11 +67,20 @@ def remove_place(directory: Path) -> None:
         record.unlink()
 
 
+def remove_orphans() -> None:
+    """Remove what stands outside for demos whose own folder is gone, taken away by hand."""
+    for outside in _OUTSIDE.glob(f"{_PREFIX}*"):
+        owner = outside / _OWNER
+        if _is_ours(outside) and owner.is_file() and not Path(owner.read_text(encoding="utf-8")).exists():
+            shutil.rmtree(outside)
+
+
 def _outside(directory: Path) -> Path:
     """Return the folder outside, made anew unless the one that stands there belongs to this very demo."""
+    remove_orphans()
     record = _record(directory)
     name = hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:16]
-    wanted = _OUTSIDE / f"bitnexus-chat-{name}"
+    wanted = _OUTSIDE / f"{_PREFIX}{name}"
     if record.exists():
         outside, token = _read_record(record)
         if _is_ours(outside) and _token(outside) == token:
@@ -82,6 +93,7 @@ def _outside(directory: Path) -> Path:
     wanted.chmod(0o711)
     token = secrets.token_hex(16)
     write_private(wanted / _TOKEN, token)
+    write_private(wanted / _OWNER, str(directory.resolve()))
     write_private(record, f"{wanted}\n{token}\n")
     return wanted
 

@@ -64,7 +64,7 @@ class Process:
                 user=account.uid if account else None,
                 group=account.gid if account else None,
                 extra_groups=[] if account else None,
-                preexec_fn=_tied_to_parent(self.stop_signal),
+                preexec_fn=tied_to_parent(self.stop_signal),
             )
         self.roster.add(self.name, self._child.pid, self.argv, self.stop_signal)
 
@@ -123,7 +123,7 @@ def _environment(extra: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "PYTHONUNBUFFERED": "1", **extra}
 
 
-def _tied_to_parent(death_signal: signal.Signals) -> Callable[[], None]:
+def tied_to_parent(death_signal: signal.Signals) -> Callable[[], None]:
     """Return what the child runs before its program: the kernel shall send it ``death_signal`` when we die.
 
     Runs after the change of user, which would undo it.

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
-_LINE = 70
+_ONE_LINE = Column(no_wrap=True, overflow="ellipsis", ratio=1)
 
 
 @dataclass(slots=True)
@@ -20,9 +21,9 @@ class Step:
     _bar: TaskID = field(default=TaskID(0))
 
     def detail(self, text: str) -> None:
-        """Show ``text`` behind the step's name, shortened to one line; nothing where there is no terminal."""
+        """Show ``text`` behind the step's name, as far as the line goes; nothing where there is no terminal."""
         if self._bars is not None:
-            self._bars.update(self._bar, detail=text.strip()[:_LINE])
+            self._bars.update(self._bar, detail=text.strip())
 
 
 @dataclass(slots=True)
@@ -39,7 +40,8 @@ class Steps:
             yield self
             return
         columns = (SpinnerColumn(finished_text="[green]✓"), TextColumn("{task.description}"), TimeElapsedColumn())
-        with Progress(*columns, TextColumn("[dim]{task.fields[detail]}"), console=self.console) as bars:
+        detail = TextColumn("{task.fields[detail]}", style="dim", markup=False, table_column=_ONE_LINE)
+        with Progress(*columns, detail, console=self.console) as bars:
             self._bars = bars
             try:
                 yield self
@@ -59,7 +61,7 @@ class Steps:
         try:
             yield Step(name, bars, bar)
         except BaseException:
-            bars.update(bar, detail="[red]failed")
+            bars.update(bar, detail="failed")
             bars.stop_task(bar)
             raise
         bars.update(bar, completed=1, detail="")

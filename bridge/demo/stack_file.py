@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -86,24 +87,32 @@ def write_stack_file(path: Path, file: StackFile) -> None:
 
 
 def show(file: StackFile, console: Console, *, api_docs: str, metrics: str) -> None:
-    """Print the addresses, and the people with their passwords for Element."""
-    addresses = Table(title="BitNexus Chat is ready", title_justify="left", show_header=False)
-    addresses.add_row("BitNexus (open this)", file.chat_url, style="bold")
-    addresses.add_row("API", f"{file.bridge_url}/v1")
-    addresses.add_row("API described", api_docs)
-    addresses.add_row("Homeserver (for Element)", file.synapse_url)
-    addresses.add_row("Metrics", metrics)
-    console.print(addresses)
-    people = Table(title="People to sign in as", title_justify="left")
-    for heading in ("tenant", "person", "role", "Matrix id", "password for Element"):
-        people.add_column(heading, no_wrap=True)
-    for tenant in file.tenants:
-        for person in tenant.users:
-            people.add_row(tenant.tenant_id, person.user_id, person.role, person.matrix_id, person.password)
-        people.add_section()
-    for person in file.super_admins:
-        people.add_row("(BitNexus)", person.user_id, person.role, person.matrix_id, person.password)
-    console.print(people)
+    """Print the addresses, and the people with their passwords for Element; fits a terminal of 80 columns."""
+    console.print(_addresses(file, api_docs, metrics))
+    console.print(_people(file))
+
+
+def _addresses(file: StackFile, api_docs: str, metrics: str) -> Table:
+    table = Table(title="BitNexus Chat is ready", title_justify="left", show_header=False)
+    table.add_row("BitNexus (open this)", file.chat_url, style="bold")
+    table.add_row("API", f"{file.bridge_url}/v1")
+    table.add_row("API described", api_docs)
+    table.add_row("Homeserver (for Element)", file.synapse_url)
+    table.add_row("Metrics", metrics)
+    return table
+
+
+def _people(file: StackFile) -> Table:
+    table = Table(title="People to sign in as", title_justify="left", box=SIMPLE_HEAD)
+    for heading in ("tenant", "person", "role", "user name for Element", "its password"):
+        table.add_column(heading, no_wrap=True)
+    groups = [(tenant.tenant_id, tenant.users) for tenant in file.tenants]
+    for group, people in (*groups, ("BitNexus", file.super_admins)):
+        for person in people:
+            name = person.matrix_id.removeprefix("@").partition(":")[0]
+            table.add_row(group, person.user_id, person.role, name, person.password)
+        table.add_section()
+    return table
 
 
 def _person(user_id: str, role: str, state: SeedState) -> StackPerson:

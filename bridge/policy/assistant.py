@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bridge.model.event import MatrixEvent
 from bridge.model.ids import EventID, UserID
-from bridge.model.json import Json, JsonObject
+from bridge.model.json import Json, JsonObject, canonical_json
 from bridge.model.room import Bots
 from bridge.model.session import Turn
 from bridge.policy.markup import markdown_to_html
@@ -16,7 +16,8 @@ _FIRST_SECONDS = 1.5
 _SHORTEST_PAUSE = 1.0
 _LONGEST_PAUSE = 5.0
 _SENTENCE_ENDS = (".", "!", "?", "\n")
-_MAX_CHARS = 12_000  # plain and HTML, twice in an edit, stay below Matrix's 65,536 bytes
+_MAX_CHARS = 12_000
+_MAX_BYTES = 55_000  # an edit has the plain text twice and the HTML once, within an event's 65,536 bytes
 
 NOT_CONFIGURED = "I am not connected to a language model yet. Please ask your administrator to configure one."
 UNREACHABLE = "I cannot reach my language model right now. Please try again in a moment."
@@ -67,12 +68,16 @@ def is_time_to_show(shown: Shown, text: str, now: float) -> bool:
 def answer_content(text: str, *, run_id: str, model: str, state: str) -> JsonObject:
     """Return the message that shows an answer so far."""
     shown = text.strip()[:_MAX_CHARS]
+    html = markdown_to_html(shown)
+    while 2 * len(canonical_json(shown)) + len(canonical_json(html)) > _MAX_BYTES:
+        shown = shown[: len(shown) // 2]
+        html = markdown_to_html(shown)
     live: dict[str, Json] = {"org.matrix.msc4357.live": {}} if state == "streaming" else {}
     return {
         "msgtype": "m.text",
         "body": shown,
         "format": "org.matrix.custom.html",
-        "formatted_body": markdown_to_html(shown),
+        "formatted_body": html,
         "m.mentions": {},
         "com.bitnexus.ai": {"run_id": run_id, "model": model, "state": state},
         **live,

@@ -66,10 +66,7 @@ SENTENCES: Mapping[Refusal, str] = MappingProxyType(
             "You cannot ask to join rooms from this app. Ask an admin of your organisation to add you in BitNexus."
         ),
         Refusal.ROOM_CREATION: "Rooms are made in BitNexus. Ask an admin of your organisation for a new room.",
-        Refusal.DIRECT_CHAT: (
-            "Direct chats are started in BitNexus: open the person there and choose Message. The chat then stands in "
-            "your list here, too."
-        ),
+        Refusal.DIRECT_CHAT: "Direct chats cannot be started from this app.",
         Refusal.ROOM_UPGRADE: "Rooms cannot be upgraded or replaced from this app. BitNexus looks after that.",
         Refusal.FOREIGN_CREATOR: "Only BitNexus itself can be the creator of a room.",
         Refusal.OPEN_ROOM: "Rooms on BitNexus are never open to everybody.",

@@ -48,7 +48,9 @@ def variable_of(path: str) -> str:
 
 def main_routes() -> dict[tuple[str, str], frozenset[str]]:
     """Return the routes of the main listener with the kinds of credentials that they take."""
-    routes = {(route.method, route.path): frozenset[str](route.credentials) for route in ROUTES}
+    routes: dict[tuple[str, str], frozenset[str]] = {
+        (route.method, route.path): frozenset(route.credentials) for route in ROUTES
+    }
     return routes | {("GET", "/ready"): frozenset(), ("GET", PUBLIC_FILES): frozenset()}
 
 

@@ -1,8 +1,10 @@
 """The demo's parts one by one: real PostgreSQL, real processes, Synapse's settings, what is refused at once."""
 
 import asyncio
+import json
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -27,13 +29,13 @@ from bridge.demo.credentials import Credentials, keep_credentials
 from bridge.demo.errors import DemoError, demo_errors_joined
 from bridge.demo.ports import Ports
 from bridge.demo.postgres import SUPERUSER, Postgres
-from bridge.demo.postgres_place import make_place, remove_place
+from bridge.demo.postgres_place import make_place, remove_orphans, remove_place
 from bridge.demo.prepare import Part, Run, fingerprint, prepare
 from bridge.demo.process import Process
 from bridge.demo.progress import Step, Steps
 from bridge.demo.room import require_ports, require_room
 from bridge.demo.roster import Entry, Roster, command_line, end, is_same, start_time
-from bridge.demo.settings import write_config
+from bridge.demo.settings import MODEL_NAME, write_config
 from bridge.demo.stack import build_stack, running_stack
 from bridge.files import write_private
 from bridge.registration import registration, settings_text, synapse_settings, write_registration
@@ -202,8 +204,14 @@ async def test_as_root_a_closed_folder_moves_the_data_outside_and_clean_removes_
     assert not str(place.home).startswith(str(tmp_path))
     assert mode(place.home) == 0o700
     assert make_place(stack.directory, stack.postgres._account) == place, "the same again"
+    remove_orphans()
+    assert place.home.exists(), "its demo stands"
     remove_place(stack.directory)
     assert not place.home.parent.exists()
+    again = make_place(stack.directory, stack.postgres._account)
+    shutil.rmtree(stack.directory)
+    remove_orphans()
+    assert not again.home.parent.exists(), "its demo was taken away by hand"
 
 
 # Processes
@@ -296,6 +304,33 @@ def test_identity_of_a_process_that_is_gone() -> None:
     assert start_time(2**22 + 1) is None
     assert command_line(2**22 + 1) == []
     assert start_time(os.getpid()) is not None
+
+
+# The model
+
+
+async def test_the_local_model_streams_an_answer_and_wants_its_key(tmp_path: Path) -> None:
+    await prepare(["demo", "model"], Steps())
+    model = build_stack(tmp_path / "demo", Ports.of(free_ports(7))).model
+    await model.start()
+    question = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 12, "stream": True}
+    url = f"{model.base_url}/chat/completions"
+    try:
+        async with aiohttp.ClientSession() as http:
+            async with http.post(url, json=question) as response:
+                assert response.status == 401
+            headers = {"Authorization": f"Bearer {model.credentials.model_key}"}
+            async with http.post(url, json={**question, "model": MODEL_NAME}, headers=headers) as response:
+                assert response.status == 200
+                lines = [line.decode().strip() async for line in response.content]
+    finally:
+        await model.stop()
+    words = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: {")]
+    pieces = [word["choices"][0]["delta"].get("content") for word in words]
+    assert len([piece for piece in pieces if piece]) > 3, lines
+    assert lines[-2:] == ["data: [DONE]", ""]
+    assert await model.process.wait() == 0, "it ends by itself when asked to"
+    assert model.credentials.model_key not in model.log.read_text()
 
 
 # What is refused at the start

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.backend import Backend, Client, Reply, member_id
 
-ABSENT_ROOM = "!absent-room-id-that-nobody-has-ever-made-00000000000"
+ABSENT_ROOM = "!absentRoomIdThatNobodyHasEverMade000000000"
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +64,7 @@ async def test_row_16_nothing_can_be_written_into_a_foreign_room(tenants: tuple[
     bob, eve, room_id, _ = tenants
     event_id = (await eve.messages(room_id))[-1]["event_id"]
     room, event = quote(room_id), quote(event_id)
+    reaction = {"rel_type": "m.annotation", "event_id": event_id, "key": "x"}
     writes: list[tuple[str, str, dict[str, Any]]] = [
         ("PUT", f"v3/rooms/{room}/send/m.room.message/x1", {"msgtype": "m.text", "body": "in"}),
         (

@@ -38,7 +38,7 @@ class Backend:
         path: str,
         body: object = None,
         *,
-        token: str | None = "platform",
+        token: str | None = "platform",  # noqa: S107 - which credential, not one
         headers: Mapping[str, str] | None = None,
         data: bytes | None = None,
     ) -> Reply:

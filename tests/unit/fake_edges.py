@@ -194,7 +194,7 @@ class FakeEntropy:
         return f"u_made{next(self._numbers)}"
 
     def token(self) -> str:
-        return f"token{next(self._numbers)}"
+        return f"token-{next(self._numbers)}-of-the-tests"
 
 
 class FakeSessions:

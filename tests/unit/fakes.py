@@ -183,9 +183,10 @@ class FakeMessages(_Store):
         if found and found.sender == edit.sender and found.room_id == edit.room_id:
             self._memory.messages[event_id] = replace(found, content=content)
 
-    async def redact(self, event_id: EventID) -> None:
-        if event_id in self._memory.messages:
-            self._memory.messages[event_id] = replace(self._memory.messages[event_id], content={})
+    async def redact(self, event_id: EventID, *, room_id: RoomID) -> None:
+        found = self._memory.messages.get(event_id)
+        if found and found.room_id == room_id:
+            self._memory.messages[event_id] = replace(found, content={})
 
     async def record_receipt(self, receipt: Receipt) -> None:
         self._memory.receipts.append(receipt)
@@ -280,10 +281,16 @@ class FakeJobs(_Store):
 
     async def begin(self, job_id: JobID, effects: Sequence[Effect]) -> int:
         job = self._memory.jobs[job_id]
-        done = tuple(result for result in job.effects if result.state == "done")
-        new = tuple(EffectResult(target=effect_target(effect), state="pending", error=None) for effect in effects)
-        self._memory.jobs[job_id] = replace(job, state="running", effects=done + new)
-        return len(done)
+        targets = [effect_target(effect) for effect in effects]
+        again = {target.effect_id for target in targets}
+        kept = tuple(
+            result
+            for result in job.effects
+            if result.state == "done" or (result.state == "failed" and result.target.effect_id not in again)
+        )
+        new = tuple(EffectResult(target=target, state="pending", error=None) for target in targets)
+        self._memory.jobs[job_id] = replace(job, state="running", effects=kept + new)
+        return len(kept)
 
     async def record_effect(self, job_id: JobID, position: int, *, room_id: RoomID | None, error: str | None) -> None:
         job = self._memory.jobs[job_id]
@@ -335,6 +342,9 @@ class FakeKeys(_Store):
 class FakePeople(_Store):
     async def find(self, member_id: MemberID) -> Person | None:
         return self._memory.people.get(member_id)
+
+    async def member_ids(self, user_ids: Sequence[UserID]) -> Mapping[UserID, MemberID]:
+        return {p.user_id: p.member_id for p in self._memory.people.values() if p.user_id in user_ids}
 
     async def save(self, person: Person) -> None:
         self._memory.people[person.member_id] = person

@@ -1,6 +1,7 @@
 /** Every word that the client itself says, in one table. */
 
 export const words = {
+  chat: "Chat",
   opening: "Opening chat",
   tryAgain: "Try again",
   tryingAgain: "Trying again…",

@@ -40,7 +40,7 @@ function initialsOf(name: string): string {
 }
 
 function hueOf(seed: string): number {
-  let sum = 0;
-  for (const character of seed) sum = (sum * 31 + (character.codePointAt(0) ?? 0)) % 9973;
-  return sum % HUES;
+  let hash = 0x811c9dc5; // FNV-1a: ids that differ in one letter get colours that differ
+  for (const character of seed) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193);
+  return (hash >>> 16) % HUES;
 }

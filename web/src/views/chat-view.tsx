@@ -55,7 +55,7 @@ function OpenView({ chat, state }: { chat: ChatViewModel; state: OpenChat }): JS
         openRoomId={state.room?.roomId}
         onChoose={choose}
       />
-      <main className="main">
+      <div className="main">
         {state.isOffline && (
           <p className="banner" role="status">
             {words.offline}
@@ -75,7 +75,7 @@ function OpenView({ chat, state }: { chat: ChatViewModel; state: OpenChat }): JS
         ) : (
           <Notice title={words.noRooms} sentence={words.noRoomsHint} icon={<SpeechIcon />} />
         )}
-      </main>
+      </div>
     </div>
   );
 }

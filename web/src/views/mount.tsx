@@ -2,6 +2,7 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import type { ChatViewModel } from "../viewmodels/chat";
+import { words } from "../viewmodels/words";
 import { ChatView } from "./chat-view";
 import conversationStyles from "./styles/conversation.css?inline";
 import layoutStyles from "./styles/layout.css?inline";
@@ -15,8 +16,9 @@ const STYLES = [tokenStyles, layoutStyles, sidebarStyles, conversationStyles, me
 export function mount(shadow: ShadowRoot, chat: ChatViewModel): () => void {
   // constructed sheets need no 'unsafe-inline' in the host's content security policy
   shadow.adoptedStyleSheets = STYLES.map(sheetOf);
-  const container = document.createElement("div");
+  const container = document.createElement("section"); // the page's own landmarks and first heading are the host's
   container.className = "frame";
+  container.ariaLabel = words.chat;
   shadow.append(container);
   const root = createRoot(container);
   root.render(

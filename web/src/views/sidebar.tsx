@@ -20,16 +20,16 @@ export function Sidebar({ tenant, sections, openRoomId, onChoose }: SidebarProps
       <header className="tenant">
         <Initials name={tenant.name} seed={tenant.tenantId} />
         <div className="tenant-words">
-          <h1 className="tenant-name">{tenant.name}</h1>
+          <h2 className="tenant-name">{tenant.name}</h2>
           <p className="tenant-role">{words.roles[tenant.role]}</p>
         </div>
       </header>
       <nav className="rooms" aria-label={words.roomList}>
         {sections.map((section) => (
           <section key={section.key} aria-labelledby={`section-${section.key}`}>
-            <h2 className="section-title" id={`section-${section.key}`}>
+            <h3 className="section-title" id={`section-${section.key}`}>
               {section.title}
-            </h2>
+            </h3>
             <ul>
               {section.rooms.map((room) => (
                 <li key={room.roomId}>

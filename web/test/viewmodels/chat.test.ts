@@ -30,13 +30,19 @@ function openState(chat: ChatViewModel): OpenChat {
   return state;
 }
 
-function failing(...outcomes: (Error | Connection)[]): { connect: Connect; calls: () => number } {
+/** Connects with one outcome after the other; the last one stays. */
+function connectWith(
+  first: Error | Connection,
+  ...more: (Error | Connection)[]
+): { connect: Connect; calls: () => number } {
+  const outcomes = [first, ...more];
   let calls = 0;
   return {
     calls: () => calls,
     connect: () => {
-      const outcome = outcomes[calls++] ?? outcomes.at(-1);
-      return outcome instanceof Error ? Promise.reject(outcome) : Promise.resolve(outcome as Connection);
+      const outcome = outcomes[calls] ?? outcomes.at(-1) ?? first;
+      calls += 1;
+      return outcome instanceof Error ? Promise.reject(outcome) : Promise.resolve(outcome);
     },
   };
 }
@@ -65,7 +71,7 @@ describe("opening", () => {
 
   it("shows a refusal in the server's words and does not try again by itself", async () => {
     const waits = new Waits();
-    const { connect, calls } = failing(new ChatError("You have no active tenant.", { isPassing: false }));
+    const { connect, calls } = connectWith(new ChatError("You have no active tenant.", { isPassing: false }));
     const chat = new ChatViewModel({ connect, settings, tenantId: null, schedule: waits.schedule });
     await chat.open();
     expect(chat.state.get()).toEqual({
@@ -78,7 +84,7 @@ describe("opening", () => {
 
   it("tries again at growing intervals while the failure may pass, up to half a minute", async () => {
     const waits = new Waits();
-    const { connect } = failing(new ChatError("Away.", { isPassing: true }));
+    const { connect } = connectWith(new ChatError("Away.", { isPassing: true }));
     const chat = new ChatViewModel({ connect, settings, tenantId: null, schedule: waits.schedule });
     const waited: number[] = [];
     await chat.open();
@@ -92,7 +98,7 @@ describe("opening", () => {
 
   it("comes up by itself when the failure has passed", async () => {
     const waits = new Waits();
-    const { connect } = failing(new TypeError("chunk not loaded"), new FakeConnection(ROOMS));
+    const { connect } = connectWith(new TypeError("chunk not loaded"), new FakeConnection(ROOMS));
     const chat = new ChatViewModel({ connect, settings, tenantId: null, schedule: waits.schedule });
     await chat.open();
     expect(chat.state.get()).toMatchObject({ phase: "failed", isTryingAgain: true });

@@ -1,0 +1,246 @@
+"""What PostgreSQL itself enforces: whose rows are whose, who may change the audit log, one chain per tenant."""
+
+import asyncio
+import hashlib
+import json
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import asyncpg
+import pytest
+
+from bridge.app import SystemClock, house_of
+from bridge.config import Config, load_config
+from bridge.db.connection import Pool, open_pool
+from bridge.db.database import MissingAuditRow, PostgresDatabase
+from bridge.db.schema import GLOBAL_TABLES, migrate
+from bridge.model.audit import GENESIS, PLATFORM_ACTOR, AuditEntry
+from bridge.model.ids import MemberID, TenantID
+from bridge.model.tenant import Role
+from tests.support.backend import Backend, member_id
+from tests.support.matrix_calls import config_of
+from tests.support.waiting import until
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The demo's database, opened a second time beside the bridge."""
+
+    config: Config
+    app: Pool
+    owner: Pool
+    database: PostgresDatabase
+
+
+@pytest.fixture(scope="module")
+async def opened(backend: Backend) -> AsyncIterator[Opened]:
+    config = load_config(config_of(backend), {})
+    app = await open_pool(config.database.url, size=4, application_name="tests")
+    system = await open_pool(config.database.system_url, size=2, application_name="tests")
+    owner = await open_pool(backend.stack["postgres_dsn"], size=2, application_name="tests")
+    database = PostgresDatabase(app, system, bots=house_of(config).bots, clock=SystemClock(), wake=lambda _queue: None)
+    yield Opened(config, app, owner, database)
+    for pool in (app, system, owner):
+        await pool.close()
+
+
+async def test_every_table_is_global_by_name_or_under_forced_row_security(opened: Opened) -> None:
+    rows = await opened.owner.fetch(
+        "SELECT c.relname, c.relrowsecurity AND c.relforcerowsecurity AS is_forced, a.attnotnull"
+        " FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'"
+        " WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace"
+    )
+    owned = {row["relname"]: row for row in rows if row["relname"] not in GLOBAL_TABLES}
+    assert {"tenants", "outbox", "chat_messages", "audit_log"} < set(owned)
+    assert {row["relname"] for row in rows} >= GLOBAL_TABLES
+    assert [name for name, row in owned.items() if not (row["is_forced"] and row["attnotnull"])] == []
+
+
+async def test_the_applications_roles_can_bypass_nothing(opened: Opened) -> None:
+    rows = await opened.owner.fetch(
+        "SELECT rolname, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb FROM pg_roles"
+        " WHERE rolname LIKE 'bitnexus%'"
+    )
+    assert {row["rolname"] for row in rows} == {"bitnexus_owner", "bitnexus_app", "bitnexus_system"}
+    assert not any(any(tuple(row)[1:]) for row in rows)
+    owned = await opened.owner.fetchval(
+        "SELECT count(*) FROM pg_class WHERE relowner IN ('bitnexus_app'::regrole, 'bitnexus_system'::regrole)"
+    )
+    assert owned == 0
+
+
+async def test_row_26_and_30_one_pooled_connection_shows_each_tenant_its_own_rows_alone(opened: Opened) -> None:
+    question = "SELECT tenant_id FROM tenants"  # one prepared statement, asked for every tenant
+    async with opened.app.acquire() as connection:
+        for tenant_id in ("acme", "globex", "acme"):
+            async with connection.transaction():
+                await connection.execute("SELECT set_config('bitnexus.tenant_id', $1, true)", tenant_id)
+                assert [row["tenant_id"] for row in await connection.fetch(question)] == [tenant_id]
+        # outside a transaction of ours nothing is set, and nothing is seen
+        assert await connection.fetch(question) == []
+        assert await connection.fetch("SELECT * FROM chat_messages") == []
+
+
+async def test_a_row_of_another_tenant_cannot_be_written(opened: Opened) -> None:
+    async with opened.app.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT set_config('bitnexus.tenant_id', 'acme', true)")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+            await connection.execute(
+                "INSERT INTO memberships (tenant_id, member_id, role) VALUES ('globex', 'anna', 'owner')"
+            )
+
+
+async def test_a_planted_leak_is_found(opened: Opened) -> None:
+    """The check above can fail: with a policy that admits everybody, the same question shows two tenants."""
+    async with opened.owner.acquire() as connection:
+        planted = connection.transaction()
+        await planted.start()
+        try:
+            await connection.execute("CREATE POLICY planted ON tenants TO bitnexus_app USING (true)")
+            await connection.execute("SET LOCAL ROLE bitnexus_app")
+            await connection.execute("SELECT set_config('bitnexus.tenant_id', 'acme', true)")
+            seen = {row["tenant_id"] for row in await connection.fetch("SELECT tenant_id FROM tenants")}
+            assert {"acme", "globex"} <= seen
+        finally:
+            await planted.rollback()
+
+
+async def test_the_narrow_role_reads_little_and_writes_nothing(opened: Opened) -> None:
+    connection = await asyncpg.connect(opened.config.database.system_url)
+    try:
+        for statement in (
+            "SELECT content FROM chat_messages",
+            "SELECT name FROM chat_rooms",
+            "SELECT entry FROM audit_log",
+            "SELECT content FROM outbox",
+            "UPDATE tenants SET name = 'x'",
+            "DELETE FROM memberships",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def test_the_audit_log_takes_rows_and_nothing_else(opened: Opened) -> None:
+    for pool in (opened.app, opened.owner):
+        async with pool.acquire() as connection:
+            for statement in (
+                "UPDATE audit_log SET entry = 'x' WHERE tenant_id = 'acme'",
+                "DELETE FROM audit_log WHERE tenant_id = 'acme'",
+                "TRUNCATE audit_log",
+            ):
+                act = connection.transaction()
+                await act.start()
+                await connection.execute("SELECT set_config('bitnexus.tenant_id', 'acme', true)")
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await connection.execute(statement)
+                await act.rollback()
+
+
+async def chain(opened: Opened, tenant_id: str) -> list[asyncpg.Record]:
+    return await opened.owner.fetch("SELECT * FROM audit_log WHERE tenant_id = $1 ORDER BY seq", tenant_id)
+
+
+def verify(rows: list[asyncpg.Record]) -> None:
+    previous = GENESIS
+    for number, row in enumerate(rows, start=1):
+        assert (row["seq"], row["previous_hash"]) == (number, previous)
+        assert row["hash"] == hashlib.sha256(previous + row["entry"].encode()).digest()
+        previous = row["hash"]
+
+
+async def test_each_change_leaves_its_audit_row(opened: Opened, backend: Backend) -> None:
+    tenant_id = await backend.new_tenant(bob="member")
+    await backend.finish(await backend.put_member(tenant_id, "bob", "admin"))
+    body = {"name": "k", "scopes": ["events:write"]}
+    key = await backend.ok("POST", f"/v1/tenants/{tenant_id}/integration-keys", body)
+    await backend.call("DELETE", f"/v1/tenants/{tenant_id}/integration-keys/{key['key_id']}")
+    await backend.finish(await backend.ok("DELETE", f"/v1/tenants/{tenant_id}/members/{member_id(tenant_id, 'bob')}"))
+    rows = await chain(opened, tenant_id)
+    verify(rows)
+    entries = [json.loads(row["entry"]) for row in rows]
+    acts = [entry["action"] for entry in entries if entry["action"] != "tenant.reconciled"]
+    assert acts == [
+        "tenant.created", "member.added", "member.changed", "integration_key.created", "integration_key.revoked",
+        "member.removed",
+    ]  # fmt: skip
+    assert {entry["actor"]["kind"] for entry in entries} == {"platform", "system"}
+    assert key["key"] not in json.dumps(entries)
+    changed = next(entry for entry in entries if entry["action"] == "member.changed")
+    assert (changed["details"]["old_role"], changed["details"]["role"]) == ("member", "admin")
+
+
+async def test_row_38_a_name_can_be_erased_and_the_chain_still_verifies(opened: Opened, backend: Backend) -> None:
+    tenant_id = await backend.new_tenant(bob="member")
+    stored = await opened.owner.fetch("SELECT value FROM audit_personal WHERE tenant_id = $1", tenant_id)
+    assert [row["value"] for row in stored] == ["Bob"]
+    assert all("Bob" not in row["entry"] for row in await chain(opened, tenant_id))
+    await opened.owner.execute("DELETE FROM audit_personal WHERE tenant_id = $1", tenant_id)
+    verify(await chain(opened, tenant_id))
+
+
+async def test_row_39_fifty_writers_at_once_make_one_chain(opened: Opened, backend: Backend) -> None:
+    tenant_id = TenantID(await backend.new_tenant())
+    before = len(await chain(opened, tenant_id))
+
+    async def write(number: int) -> None:
+        async with opened.database.act(tenant_id, PLATFORM_ACTOR) as act:
+            await act.audit(AuditEntry(action="test.written", target=str(number), personal={"name": f"N{number}"}))
+
+    await asyncio.gather(*(write(number) for number in range(50)))
+    rows = await chain(opened, tenant_id)
+    assert len(rows) == before + 50
+    verify(rows)
+
+
+async def test_a_change_without_an_audit_row_is_undone(opened: Opened, backend: Backend) -> None:
+    tenant_id = TenantID(await backend.new_tenant(bob="member"))
+    bob = MemberID(member_id(tenant_id, "bob"))
+    with pytest.raises(MissingAuditRow):
+        async with opened.database.act(tenant_id, PLATFORM_ACTOR) as act:
+            await act.tenants.save_member(bob, Role.OWNER)
+    listed = (await backend.ok("GET", f"/v1/tenants/{tenant_id}/members"))["items"]
+    assert [item["role"] for item in listed] == ["member"]
+
+
+async def test_migrating_twice_at_once_applies_nothing_twice(opened: Opened) -> None:
+    url = opened.config.database.migration_url
+    assert url is not None
+    assert await asyncio.gather(migrate(url), migrate(url)) == [[], []]
+
+
+async def test_the_read_model_holds_what_was_said(opened: Opened, backend: Backend) -> None:
+    tenant_id = await backend.new_tenant(ann="owner", bob="member")
+    bob = await backend.sign_in(member_id(tenant_id, "bob"))
+    general = (await bob.rooms())["general"]
+    said = await bob.say(general, f"hello {uuid.uuid4().hex}")
+    edit = {
+        "msgtype": "m.text", "body": "* better", "m.new_content": {"msgtype": "m.text", "body": "better"},
+        "m.relates_to": {"rel_type": "m.replace", "event_id": said},
+    }  # fmt: skip
+    await bob.ok("PUT", f"v3/rooms/{general}/send/m.room.message/{uuid.uuid4().hex}", edit)
+    gone = await bob.say(general, "to be redacted")
+    await bob.ok("PUT", f"v3/rooms/{general}/redact/{gone}/{uuid.uuid4().hex}", {})
+    await bob.ok("POST", f"v3/rooms/{general}/receipt/m.read/{gone}", {})
+
+    async def look() -> tuple[object, object, object]:
+        message = await opened.owner.fetchval("SELECT content FROM chat_messages WHERE id = $1", said)
+        redacted = await opened.owner.fetchval("SELECT content FROM chat_messages WHERE id = $1", gone)
+        read = await opened.owner.fetchval(
+            "SELECT message_id FROM chat_message_reads WHERE room_id = $1 AND user_id = $2", general, bob.matrix_id
+        )
+        return message and message["body"], redacted, read
+
+    await until(look, lambda seen: seen == ("better", {}, gone))
+    rooms = await opened.owner.fetch("SELECT id, name, type FROM chat_rooms WHERE tenant_id = $1", tenant_id)
+    assert {(row["name"], row["type"]) for row in rooms} == {(f"Tenant {tenant_id}", "space"), ("General", "general")}
+    members = await opened.owner.fetch(
+        "SELECT user_id, role FROM chat_room_members WHERE room_id = $1 AND membership = 'join'", general
+    )
+    roles = {row["user_id"]: row["role"] for row in members}
+    assert roles[bob.matrix_id] == "member"
+    assert sorted(roles.values()) == ["bot", "bot", "bot", "member", "owner"]
+    left = await opened.owner.fetchval("SELECT count(*) FROM inbox WHERE room_id = $1 AND body IS NOT NULL", general)
+    assert left == 0

@@ -1,0 +1,70 @@
+"""Every action, joined to ports that live in memory."""
+
+from dataclasses import dataclass, field
+
+from bridge.actions.change_integration_keys import CreateIntegrationKey, ListIntegrationKeys, RevokeIntegrationKey
+from bridge.actions.open_ai_room import OpenAiRoom
+from bridge.actions.open_session import CloseSession, OpenSession
+from bridge.actions.plan_tenant import PlanTenant
+from bridge.actions.put_member import PutMember
+from bridge.actions.put_person import PutPerson
+from bridge.actions.relay_event import PreviewEvent, RelayEvent, ShowDelivery
+from bridge.actions.remove_member import RemoveMember
+from bridge.actions.show_tenant import ListTenants, RequestReconcile, ShowJob, ShowTenant
+from bridge.actions.upsert_tenant import UpsertTenant
+from bridge.api.call import Actions
+from tests.unit.fake_edges import FakeClock, FakeEntropy, FakeHomeserver, FakeSessions, FakeVerifier
+from tests.unit.fakes import FakeDatabase
+from tests.unit.people import HOUSE
+
+
+@dataclass(slots=True, kw_only=True)
+class House:
+    """The ports that the actions of one test share."""
+
+    database: FakeDatabase = field(default_factory=FakeDatabase)
+    homeserver: FakeHomeserver = field(default_factory=FakeHomeserver)
+    sessions: FakeSessions = field(default_factory=FakeSessions)
+    entropy: FakeEntropy = field(default_factory=FakeEntropy)
+    clock: FakeClock = field(default_factory=FakeClock)
+    is_ready: bool = True
+
+    def actions(self) -> Actions:
+        database, entropy = self.database, self.entropy
+        return Actions(
+            upsert_tenant=UpsertTenant(database=database, house=HOUSE),
+            show_tenant=ShowTenant(database=database),
+            list_tenants=ListTenants(database=database),
+            plan_tenant=PlanTenant(database=database, house=HOUSE),
+            request_reconcile=RequestReconcile(database=database, house=HOUSE),
+            show_job=ShowJob(database=database),
+            put_member=PutMember(database=database, house=HOUSE, entropy=entropy),
+            remove_member=RemoveMember(database=database, house=HOUSE),
+            put_person=PutPerson(database=database, house=HOUSE, entropy=entropy),
+            create_integration_key=CreateIntegrationKey(database=database, entropy=entropy),
+            list_integration_keys=ListIntegrationKeys(database=database),
+            revoke_integration_key=RevokeIntegrationKey(database=database),
+            open_session=self.open_session(),
+            close_session=CloseSession(sessions=self.sessions, homeserver=self.homeserver),
+            open_ai_room=OpenAiRoom(database=database, house=HOUSE, assistant_name="NexusHub"),
+            relay_event=RelayEvent(database=database, house=HOUSE, entropy=entropy),
+            preview_event=PreviewEvent(database=database),
+            show_delivery=ShowDelivery(database=database),
+            homeserver_url="https://matrix.example",
+            public_url="https://chat.example",
+            probes={"postgresql": self._is_postgresql_ready},
+        )
+
+    async def _is_postgresql_ready(self) -> bool:
+        return self.is_ready
+
+    def open_session(self) -> OpenSession:
+        return OpenSession(
+            database=self.database,
+            sessions=self.sessions,
+            homeserver=self.homeserver,
+            verifier=FakeVerifier(self.clock),
+            clock=self.clock,
+            entropy=self.entropy,
+            lifetime_seconds=3600,
+        )
