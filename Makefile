@@ -137,7 +137,7 @@ examples: python ## Write the example of Synapse's settings anew from config.exa
 	@$(PY) deploy/synapse/write_example.py
 
 .PHONY: clean
-clean: demo-stop ## Remove everything that was made here: environments, builds, caches, the demo's data
+clean: ## Stop the demo and remove everything that was made here: environments, builds, caches, the demo's data
 	@if [ -x $(PY) ]; then $(PY) -m bridge.demo.remove '$(DEMO_DIR)'; fi
 	@rm -rf .envs .venv .cache web/node_modules web/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	  .import_linter_cache *.egg-info build

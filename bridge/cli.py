@@ -11,7 +11,6 @@ from ruamel.yaml import YAML
 
 from bridge import __version__
 from bridge.api.openapi import openapi_document
-from bridge.app import migrate_database, run
 from bridge.config import load_config
 from bridge.demo.command import run_demo
 from bridge.errors import BitnexusError
@@ -67,6 +66,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from bridge.app import run
+
     config = load_config(options.config)
     set_up_logging(config.logging.level, config.logging.format)
     asyncio.run(run(config))
@@ -74,6 +75,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _migrate(options: argparse.Namespace) -> int:
+    from bridge.app import migrate_database
+
     names = asyncio.run(migrate_database(load_config(options.config)))
     print("\n".join(names) if names else "The database is up to date.")
     return 0

@@ -116,7 +116,7 @@ class Worker(_Section, frozen=True, kw_only=True):
     """How work is taken from the queues."""
 
     concurrency: int = 8
-    lease_seconds: float = 30.0
+    lease_seconds: float = 10.0
     poll_seconds: float = 1.0
     drain_seconds: float = 10.0
 

@@ -125,7 +125,7 @@ class Jobs(Protocol):
     async def next_open(self) -> JobID | None: ...
 
     async def begin(self, job_id: JobID, effects: Sequence[Effect]) -> int:
-        """Mark a job running with these effects ahead of it, behind those done before; return the first's position."""
+        """Mark a job running with these effects ahead of it, behind those tried before; return the first's position."""
         ...
 
     async def record_effect(

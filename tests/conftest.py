@@ -34,8 +34,13 @@ def free_port_base() -> int:
 
 async def demo_command(directory: Path, *arguments: str) -> str:
     """Run ``bitnexus-chat demo`` and return what it prints; it must succeed."""
+    return await succeed("bridge", "demo", "--dir", str(directory), *arguments)
+
+
+async def succeed(module: str, *arguments: str) -> str:
+    """Run a Python module of the checkout and return what it prints; it must succeed."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bridge", "demo", "--dir", str(directory), *arguments),
+        *(sys.executable, "-m", module, *arguments),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         cwd=CHECKOUT,
@@ -55,6 +60,7 @@ async def demo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[s
         yield json.loads((directory / "stack.json").read_text()) | {"directory": str(directory)}
     finally:
         await demo_command(directory, "--stop")
+        await succeed("bridge.demo.remove", str(directory))
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from bridge.model.effect import (
     RemoveUser,
     SetDisplayName,
     SetState,
+    has_pending_room,
     resolve_content,
     resolve_room_id,
 )
@@ -67,6 +68,8 @@ class ApplyEffect:
             ),
             bots=effect.bots,
         )
+        if has_pending_room(effect):
+            raise Conflict(f"the room '{effect.room_key}' names a room whose creation failed")
         room_id = None
         if resumed:
             room_id = await self.homeserver.find_room(effect, known=frozenset(room_ids.values()))

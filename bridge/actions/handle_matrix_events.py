@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bridge.errors import BitnexusError
+from bridge.errors import BitnexusError, DependencyDown
 from bridge.model.event import InboxItem, MatrixEvent, Outgoing, Receipt
 from bridge.model.ids import PLATFORM, SPACE, RoomID, RoomKey, TenantID
 from bridge.model.job import Lane
@@ -69,7 +69,9 @@ class HandleMatrixEvents:
             try:
                 async with work.savepoint():
                     news += await self._take(work, room_type, item.body)
-            except (BitnexusError, ValueError, TypeError) as error:
+            except DependencyDown:
+                raise
+            except (BitnexusError, ValueError, TypeError, OverflowError) as error:
                 await work.inbox.quarantine(item, f"{type(error).__name__}: {error}")
         if any(event.sender not in self.house.bots.all for event in news):
             await self._mend_drift(work, room_id, news)

@@ -10,7 +10,7 @@ from bridge.model.change import Change
 from bridge.model.credential import SessionCredential
 from bridge.model.ids import MemberID, RoomID, RoomKey, TenantID
 from bridge.model.room import MatrixHouse
-from bridge.model.tenant import Access, Room, RoomType
+from bridge.model.tenant import Access, Room, RoomType, TenantStatus
 from bridge.ports import Database
 
 
@@ -37,6 +37,8 @@ class OpenAiRoom:
             tenant = await act.tenants.find()
             if tenant is None or all(member.member_id != credential.member_id for member in tenant.members):
                 raise NotFound("there is no such tenant")
+            if tenant.status is not TenantStatus.ACTIVE:
+                raise Forbidden("this tenant is not active")
             if not tenant.settings.ai:
                 raise Forbidden("this tenant has switched the assistant off")
             key = ai_room_key(credential.member_id, self.assistant_name)

@@ -58,11 +58,15 @@ class ReconcileTenant:
         run = _Run(tenant_id=tenant_id, job_id=job_id, resumed=job.state == "running", room_ids=room_ids)
         if run.resumed:
             await self._look_at(run, room_ids.values())
-        rounds = 0
-        while await self._round(run) and rounds < _MAX_ROUNDS:
-            rounds += 1
-        await self._finish(lane, run, gave_up=rounds == _MAX_ROUNDS)
+        await self._finish(lane, run, gave_up=not await self._settle(run))
         return 1
+
+    async def _settle(self, run: _Run) -> bool:
+        """Plan and apply until nothing is left to try; False when that does not come to an end."""
+        for _ in range(_MAX_ROUNDS + 1):
+            if not await self._round(run):
+                return True
+        return False
 
     async def _round(self, run: _Run) -> bool:
         """Plan and apply once; False when nothing was left to try."""

@@ -6,10 +6,10 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-Id = Annotated[str, Meta(pattern="^[a-z0-9_-]{1,64}$", description="1 to 64 of a-z, 0-9, '_' and '-'")]
+Id = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,64}$(?!\n)", description="1 to 64 of a-z, 0-9, '_' and '-'")]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Topic = Annotated[str, Meta(max_length=1000)]
-Origin = Annotated[str, Meta(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]{1,255}$")]
+Origin = Annotated[str, Meta(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]{1,255}$(?!\n)")]
 RoleName = Literal["owner", "admin", "moderator", "member", "guest"]
 T = TypeVar("T")
 
@@ -101,7 +101,7 @@ class SessionBody(Body, frozen=True, kw_only=True):
     """A signed token of the BitNexus backend; ``device_id`` takes up a device of an earlier session."""
 
     token: Annotated[str, Meta(min_length=1, max_length=8192)]
-    device_id: Annotated[str, Meta(pattern="^[A-Za-z0-9._=/+-]{1,64}$")] | None = None
+    device_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._=/+-]{1,64}$(?!\n)")] | None = None
 
 
 class Target(Body, frozen=True, kw_only=True):
@@ -113,7 +113,7 @@ class Target(Body, frozen=True, kw_only=True):
 class EventBody(Body, frozen=True, kw_only=True):
     """An event of the business; ``id`` is its idempotency key, kept seven days."""
 
-    type: Annotated[str, Meta(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$", max_length=100)]
+    type: Annotated[str, Meta(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$(?!\n)", max_length=100)]
     to: Annotated[tuple[Target, ...], Meta(min_length=1, max_length=20)]
     id: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
     op: Literal["post"] = "post"

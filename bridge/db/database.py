@@ -1,7 +1,9 @@
 """Transactions: each sees one tenant, and one that changes something must leave an audit row."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
+
+import asyncpg
 
 from bridge.db.audit import append_audit
 from bridge.db.connection import Connection, Pool, connection_of
@@ -13,7 +15,7 @@ from bridge.db.outbox import OutboxStore
 from bridge.db.people import PeopleStore, person_from
 from bridge.db.rooms import RoomStore
 from bridge.db.tenants import TenantStore
-from bridge.errors import DependencyDown
+from bridge.errors import DependencyDown, InvalidInput
 from bridge.model.audit import Actor, AuditEntry
 from bridge.model.credential import IntegrationCredential
 from bridge.model.ids import SPACE, JobID, MemberID, RoomID, RoomKey, TenantID, UserID
@@ -41,8 +43,13 @@ class TenantWork:
         self.people = PeopleStore(connection)
         self.inbox = InboxStore(connection, self.woken)
 
-    def savepoint(self) -> AbstractAsyncContextManager[object]:
-        return self._connection.transaction()
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncGenerator[None, None]:
+        try:
+            async with self._connection.transaction():
+                yield
+        except asyncpg.DataError as error:
+            raise InvalidInput(f"the database cannot hold this: {error}") from error
 
 
 class TenantAct(TenantWork):

@@ -72,17 +72,20 @@ class JobStore:
         await self._connection.execute(
             "UPDATE jobs SET state = 'running' WHERE tenant_id = $1 AND job_id::text = $2", self._tenant_id, job_id
         )
+        targets = [effect_target(effect) for effect in effects]
         await self._connection.execute(
-            "DELETE FROM job_effects WHERE tenant_id = $1 AND job_id::text = $2 AND state <> 'done'",
+            # one that failed stays, unless it is about to be tried again
+            "DELETE FROM job_effects WHERE tenant_id = $1 AND job_id::text = $2"
+            " AND (state = 'pending' OR state = 'failed' AND effect_id = ANY($3))",
             self._tenant_id,
             job_id,
+            [target.effect_id for target in targets],
         )
         first: int = await self._connection.fetchval(
             "SELECT coalesce(max(position) + 1, 0) FROM job_effects WHERE tenant_id = $1 AND job_id::text = $2",
             self._tenant_id,
             job_id,
         )
-        targets = [effect_target(effect) for effect in effects]
         await self._connection.executemany(
             "INSERT INTO job_effects (job_id, tenant_id, position, effect_id, kind, room_key, room_id, user_id)"
             " VALUES ($1::text::uuid, $2, $3, $4, $5, $6, $7, $8)",

@@ -63,7 +63,7 @@ class RoomStore:
     async def record_room(self, room_id: RoomID, key: RoomKey, room_type: str) -> None:
         await self._connection.execute(
             "INSERT INTO chat_rooms (id, tenant_id, key, type) VALUES ($1, $2, $3, $4)"
-            " ON CONFLICT (tenant_id, key) DO NOTHING",
+            " ON CONFLICT (tenant_id, key) DO UPDATE SET type = excluded.type WHERE chat_rooms.id = excluded.id",
             room_id,
             self._tenant_id,
             key,

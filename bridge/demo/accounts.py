@@ -26,6 +26,6 @@ def unprivileged_account() -> Account | None:
 
 
 def everybody_may_enter(path: Path) -> bool:
-    """Say whether every user may walk to ``path``: no folder on the way is closed to the world."""
+    """Say whether every user may enter the folder ``path``, or run the program there: nothing on the way is closed."""
     resolved = path.resolve()
-    return all(folder.stat().st_mode & stat.S_IXOTH for folder in (resolved, *resolved.parents) if folder.is_dir())
+    return all(step.stat().st_mode & stat.S_IXOTH for step in (resolved, *resolved.parents))

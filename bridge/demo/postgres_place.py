@@ -47,7 +47,8 @@ def make_place(directory: Path, account: Account | None) -> Place:
         home = directory / "postgres"
         home.mkdir(mode=0o700, exist_ok=True)
         return Place(home=home, install=checkout.POSTGRES_INSTALL)
-    if not _record(directory).exists() and everybody_may_enter(directory) and everybody_may_enter(checkout.ROOT):
+    is_open = everybody_may_enter(directory) and everybody_may_enter(checkout.POSTGRES_INSTALL / "bin" / "postgres")
+    if is_open and not _record(directory).exists():
         return Place(home=_owned(directory / "postgres", account), install=checkout.POSTGRES_INSTALL)
     if (directory / "postgres" / "data").exists():
         raise DemoError(

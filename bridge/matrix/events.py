@@ -1,14 +1,21 @@
 """Events as Synapse writes them, into the model's."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, cast
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
 import msgspec
 
 from bridge.model.event import MatrixEvent, Receipt
 from bridge.model.ids import EventID, RoomID, UserID
 from bridge.model.json import Json, json_sha256
+
+_LAST_MS = 253_402_300_799_999  # the last millisecond of the year 9999
+_INTEGER_DIGITS = 18
+_ODD = re.compile("[\0\ud800-\udfff]")
+
+Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=_LAST_MS)]
 
 
 class Transaction(NamedTuple):
@@ -28,7 +35,7 @@ class _RawEvent(msgspec.Struct):
     type: str
     sender: UserID
     content: dict[str, Any]
-    origin_server_ts: int
+    origin_server_ts: Milliseconds
     state_key: str | None = None
     redacts: EventID | None = None
 
@@ -53,7 +60,7 @@ def parse_transaction(body: bytes) -> Transaction:
 
     What one event gets wrong never holds up the others: it is set apart with the reason.
     """
-    tree: Any = _storable(json.loads(body))
+    tree: Any = _storable(json.loads(body, parse_int=_integer))
     if not isinstance(tree, dict):
         raise NotAnObject("the body must be a JSON object")
     transaction = Transaction([], [])
@@ -90,21 +97,22 @@ def _receipts(raw: object) -> Iterator[tuple[str, Receipt]]:
         for receipt_type in ("m.read", "m.read.private"):
             for user_id, details in by_type.get(receipt_type, {}).items():
                 ts = details.get("ts")
-                if isinstance(ts, int):
+                if isinstance(ts, int) and not isinstance(ts, bool) and 0 <= ts <= _LAST_MS:
                     receipt = Receipt(room_id=receipts.room_id, event_id=event_id, user_id=user_id, ts=ts)
                     yield "receipt:" + json_sha256([receipt.room_id, event_id, user_id, ts, receipt_type]), receipt
+
+
+def _integer(text: str) -> int | str:
+    """Read an integer; one beyond 64 bits, which Matrix has none of, stays text and fails where a number is wanted."""
+    return int(text) if len(text) <= _INTEGER_DIGITS else text
 
 
 def _storable(value: Json) -> Any:
     """Put U+FFFD in place of what PostgreSQL's text cannot hold: NUL and lone surrogates."""
     if isinstance(value, str):
-        return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8") if _is_odd(value) else value
+        return _ODD.sub("\ufffd", value)
     if isinstance(value, Mapping):
         return {_storable(key): _storable(item) for key, item in value.items()}
     if isinstance(value, Sequence):
         return [_storable(item) for item in value]
     return value
-
-
-def _is_odd(text: str) -> bool:
-    return "\0" in text or any("\ud800" <= character <= "\udfff" for character in text)

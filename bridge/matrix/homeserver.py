@@ -132,7 +132,7 @@ class SynapseHomeserver:
             "initial_state": [
                 {"type": kind, "state_key": key, "content": content} for kind, key, content in effect.state
             ],
-            "invite": [bot for bot in effect.bots if bot != creator],
+            "invite": list(effect.bots),
         }
         answer = await self._request("create_room", creator, Method.POST, Path.v3.createRoom, content)
         return RoomID(answer["room_id"])

@@ -35,7 +35,7 @@ class SetDisplayName:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateRoom:
-    """Create a room with its state and our bots in it."""
+    """Create a room with its state; ``bots`` are those that come in besides its creator."""
 
     room_key: RoomKey
     creation_content: JsonObject
@@ -112,6 +112,12 @@ def effect_target(effect: Effect) -> EffectTarget:
 def resolve_content(content: JsonObject, room_ids: Mapping[RoomKey, RoomID]) -> JsonObject:
     """Put real room ids in place of pending ones, wherever they stand as a whole string."""
     return {key: _resolve(value, room_ids) for key, value in content.items()}
+
+
+def has_pending_room(effect: CreateRoom) -> bool:
+    """Say whether the room names one that does not exist, by a state key or as its space; people's words may say so."""
+    named = [name for _, key, content in effect.state for name in (key, content.get("space_id"))]
+    return any(isinstance(name, str) and name.startswith(PENDING_PREFIX) for name in named)
 
 
 def resolve_room_id(value: str, room_ids: Mapping[RoomKey, RoomID]) -> str:

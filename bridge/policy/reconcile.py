@@ -32,7 +32,7 @@ def reconcile(desired: Desired, observed: Observed, bots: Bots) -> tuple[Effect,
     return (
         *(effect for room, actual in pairs if actual for effect in _removals(room, actual, bots)),
         *_accounts(desired, observed),
-        *(_create(room) for room, actual in pairs if actual is None),
+        *(_create(room, bots) for room, actual in pairs if actual is None),
         *(effect for room, actual in pairs for effect in _state_changes(room, actual)),
         *(effect for room, actual in pairs for effect in _joins(room, actual, bots, kept_out)),
     )
@@ -58,14 +58,14 @@ def _accounts(desired: Desired, observed: Observed) -> Iterator[Effect]:
             yield SetDisplayName(user_id=user_id, display_name=display_name)
 
 
-def _create(room: DesiredRoom) -> Effect:
+def _create(room: DesiredRoom, bots: Bots) -> Effect:
     # a child is linked once it exists
     state = tuple((kind, key, content) for (kind, key), content in sorted(room.state.items()) if kind != _CHILD)
     return CreateRoom(
         room_key=room.key,
         creation_content=room.creation_content,
         state=state,
-        bots=tuple(sorted(room.bots)),
+        bots=tuple(sorted(room.bots - {bots.creator})),
     )
 
 

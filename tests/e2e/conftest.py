@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, async_playwright, expect
 
-from tests.e2e.screen import SECONDS, Open, Screen, watch
+from tests.e2e.screen import PICTURES, SECONDS, Open, Screen, watch
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = (
@@ -17,6 +17,12 @@ ARGUMENTS = (
     "--no-first-run",
 )
 DEADLINE = 30 * SECONDS
+VIEW: dict[str, Any] = {
+    "viewport": {"width": 1200, "height": 760},
+    "device_scale_factor": 2 if PICTURES else 1,
+    "color_scheme": "light",
+    "locale": "en-GB",
+}
 
 
 @pytest.fixture(scope="session")
@@ -36,8 +42,7 @@ async def open_as(browser: Browser, demo: dict[str, Any]) -> AsyncIterator[Open]
     contexts = []
 
     async def open_as(tenant_id: str, user_id: str, **options: Any) -> Screen:
-        size = {"width": 1200, "height": 760}
-        context = await browser.new_context(**{"viewport": size, "color_scheme": "light", "locale": "en-GB"} | options)
+        context = await browser.new_context(**VIEW | options)
         context.set_default_timeout(DEADLINE)
         contexts.append(context)
         screen = Screen(page=await context.new_page())

@@ -74,7 +74,7 @@ def people(demo: dict[str, Any], tenant_id: str, role: str) -> list[str]:
 
 def words(about: str = "The parts for order {} have arrived.") -> str:
     """Return a text that has never been said before, fit for the pictures."""
-    return about.format(uuid.uuid4().int % 10**9)
+    return about.format(uuid.uuid4().int % 10**6)
 
 
 async def say_in_general(backend: Backend, demo: dict[str, Any], tenant_id: str) -> str:

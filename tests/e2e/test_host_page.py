@@ -7,7 +7,8 @@ import aiohttp
 import jwt
 from playwright.async_api import Browser, expect
 
-from tests.e2e.screen import Screen, people
+from tests.e2e.conftest import VIEW
+from tests.e2e.screen import Open, Screen, people, words
 from tests.support.backend import Backend
 
 
@@ -43,6 +44,34 @@ async def test_the_host_page_tells_no_secret(demo: dict[str, Any], backend: Back
     assert not [secret for secret in secrets for page in pages if secret in page]
 
 
+async def test_the_host_page_allows_no_script_but_its_own_and_the_bridges(
+    demo: dict[str, Any], backend: Backend
+) -> None:
+    async with backend.http.get(demo["chat_url"]) as response:
+        policy = response.headers["Content-Security-Policy"]
+    directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+    assert directives["default-src"] == "'none'"
+    assert directives["script-src"] == f"'self' {demo['bridge_url']}"
+    assert directives["connect-src"] == f"'self' {demo['bridge_url']} {demo['synapse_url']}"
+    assert directives["require-trusted-types-for"] == "'script'"
+    assert "unsafe" not in policy
+
+
+async def test_somebody_else_signs_in_in_the_same_window(open_as: Open, demo: dict[str, Any]) -> None:
+    first, second = people(demo, "acme", "owner")[0], people(demo, "globex", "admin")[0]
+    screen = await open_as("acme", first)
+    await expect(screen.page.get_by_text("Owner", exact=True)).to_be_visible()
+    await screen.page.get_by_role("link", name="Switch person").click()
+    await expect(screen.page.locator("bitnexus-chat")).to_have_count(0)
+    await screen.page.locator(f"a[href='#globex/{second}']").click()
+    await expect(screen.page.get_by_text("Admin", exact=True)).to_be_visible()
+    await expect(screen.page.locator("bitnexus-chat")).to_have_count(1)
+    text = words()
+    await screen.say(text)
+    await expect(screen.message(text)).to_have_attribute("data-state", "sent")
+    assert screen.complaints == []
+
+
 async def read(http: aiohttp.ClientSession, url: str) -> str:
     async with http.get(url) as response:
         assert response.status == 200
@@ -50,7 +79,7 @@ async def read(http: aiohttp.ClientSession, url: str) -> str:
 
 
 async def test_the_host_page_offers_everybody(browser: Browser, demo: dict[str, Any]) -> None:
-    context = await browser.new_context(viewport={"width": 1200, "height": 860}, color_scheme="light")
+    context = await browser.new_context(**VIEW)
     screen = Screen(page=await context.new_page())
     await screen.page.goto(demo["chat_url"])
     for tenant in demo["tenants"]:

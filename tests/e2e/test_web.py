@@ -16,7 +16,7 @@ async def test_an_event_of_a_workflow_appears_as_the_relays_card(
 ) -> None:
     screen = await open_as("acme", people(demo, "acme", "owner")[0])
     key = next(tenant["integration_key"] for tenant in demo["tenants"] if tenant["tenant_id"] == "acme")
-    title = words("Course completed ({})")
+    title = words("Course {} completed")
     event = {"type": "academy.course.completed", "id": uuid.uuid4().hex, "to": [{"room": "general"}]}
     body = "David Osei finished **Safe work with robots**."
     await backend.ok("POST", "/v1/events", event | {"title": title, "body": body}, token=key)
@@ -35,7 +35,7 @@ async def test_what_one_person_writes_another_sees_live(open_as: Open, demo: dic
     await expect(one.message(text)).to_have_attribute("data-state", "sent")
     await expect(other.message(text)).to_be_visible()
     await expect(other.page.get_by_text("is typing…")).to_be_hidden()
-    answer = words("Thank you! I have booked {} for the workshop.")
+    answer = words("Thank you! Bench {} is booked for the fitting.")
     await other.say(answer)
     await expect(one.message(answer)).to_be_visible()
     await one.picture("chat-light")

@@ -67,11 +67,7 @@ async def test_row_16_nothing_can_be_written_into_a_foreign_room(tenants: tuple[
     reaction = {"rel_type": "m.annotation", "event_id": event_id, "key": "x"}
     writes: list[tuple[str, str, dict[str, Any]]] = [
         ("PUT", f"v3/rooms/{room}/send/m.room.message/x1", {"msgtype": "m.text", "body": "in"}),
-        (
-            "PUT",
-            f"v3/rooms/{room}/send/m.reaction/x2",
-            {"m.relates_to": {"rel_type": "m.annotation", "event_id": event_id, "key": "x"}},
-        ),
+        ("PUT", f"v3/rooms/{room}/send/m.reaction/x2", {"m.relates_to": reaction}),
         ("PUT", f"v3/rooms/{room}/redact/{event}/x3", {}),
         ("POST", f"v3/rooms/{room}/receipt/m.read/{event}", {}),
         ("POST", f"v3/rooms/{room}/read_markers", {"m.fully_read": event_id, "m.read": event_id}),

@@ -80,24 +80,27 @@ class Npm:
                 stderr=subprocess.STDOUT,
                 # npm holds the lock too: if we are killed, the next run waits until it has ended
                 pass_fds=(self.lock,),
+                start_new_session=True,
             )
-            status = self._watch(process, began)
+            status = self._watch(process, began, shows_packages=arguments is NPM_CI)
         if status != 0:
             tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
             raise InstallError(f"npm {arguments[0]} ended with status {status}:\n{tail}\n(all of it: {log})")
         _say(f"  done in {time.monotonic() - began:.0f} s")
 
-    def _watch(self, process: subprocess.Popen[bytes], began: float) -> int:
-        """Wait for npm, saying every few seconds how many packages are there; end it when we are ended."""
+    def _watch(self, process: subprocess.Popen[bytes], began: float, *, shows_packages: bool) -> int:
+        """Wait for npm, saying every few seconds how far it is; end it when we are ended."""
         try:
             while True:
                 try:
                     return process.wait(PROGRESS_SECONDS)
                 except subprocess.TimeoutExpired:
                     count = _package_count(self.folder / "node_modules")
-                    _say(f"  {time.monotonic() - began:4.0f} s, {count} packages at the top unpacked")
+                    packages = f", {count} packages at the top unpacked" if shows_packages else ""
+                    _say(f"  {time.monotonic() - began:4.0f} s{packages}")
         except BaseException:
-            process.terminate()
+            # with the compilers that it has started, which would go on in the folder of the next run
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             raise
 

@@ -30,7 +30,6 @@ export const words = {
   edited: "edited",
   deleted: "This message was deleted.",
   file: "File",
-  sending: "Sending…",
   retry: "Send again",
   discard: "Discard",
   writing: "writing",
