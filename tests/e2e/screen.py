@@ -84,12 +84,14 @@ async def say_in_general(backend: Backend, demo: dict[str, Any], tenant_id: str)
     return text
 
 
-async def say_many(backend: Backend, user_id: str, room_key: str, count: int) -> list[str]:
-    speaker = await backend.sign_in(user_id)
-    room_id = (await speaker.rooms())[room_key]
-    said = [words(f"Note {number} on order {{}}.") for number in range(1, count + 1)]
-    for text in said:
-        await speaker.say(room_id, text)
+async def say_many(backend: Backend, user_ids: list[str], room_key: str, *, each: int) -> list[str]:
+    """Let people take turns; ``each`` stays below the 50 that a person may say at once."""
+    speakers = [await backend.sign_in(user_id) for user_id in user_ids]
+    room_id = (await speakers[0].rooms())[room_key]
+    said: list[str] = []
+    for number in range(each * len(speakers)):
+        said.append(words(f"Note {number + 1} on order {{}}."))
+        await speakers[number % len(speakers)].say(room_id, said[-1])
     return said
 
 

@@ -39,12 +39,13 @@ class FakeLanes:
         if self.claim_failures:
             self.claimed.put_nowait(-1)
             raise self.claim_failures.pop(0)
-        free = [found for found in self.ready if found.queue == queue and found.lane_key not in self.held][:limit]
-        for found in free:
+        free = {found.lane_key: found for found in reversed(self.ready) if found.queue == queue}
+        claimed = [free[key] for key in sorted(free.keys() - self.held)][:limit]
+        for found in claimed:
             self.ready.remove(found)
             self.held.add(found.lane_key)
-        self.claimed.put_nowait(len(free))
-        return free
+        self.claimed.put_nowait(len(claimed))
+        return claimed
 
     async def renew(self, lane: Lane, *, lease_seconds: float) -> bool:
         assert lease_seconds > 0
