@@ -324,7 +324,7 @@ async def _attach(homeserver: SynapseHomeserver, worker: Worker, names: dict[Use
             break
         except (DependencyDown, HomeserverRefused) as error:
             _log.warning("not attached to Synapse yet: is it up, with our registration?", error=error.sentence)
-            await asyncio.sleep(backoff_seconds(min(attempts, 4)))
+            await asyncio.sleep(backoff_seconds(min(attempts, 1)))
             attempts += 1
     worker.start()
     _log.info("attached to Synapse")

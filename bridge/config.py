@@ -173,6 +173,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"cannot read {path}: it is not UTF-8 text") from None
     try:
         tree: object = YAML(typ="safe", pure=True).load(text)  # pyright: ignore[reportUnknownMemberType] - untyped
     except YAMLError as error:
@@ -197,11 +199,12 @@ def _overlay(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
 
 
 def _set(tree: dict[str, Any], section: str, keys: list[str], value: str, name: str) -> None:
-    node = tree.setdefault(section, {})
-    for key in keys[:-1]:
-        node = node.setdefault(key, {})
-    if not isinstance(node, dict):
-        raise ConfigError(f"environment variable {name} points into {section}, which is not a mapping")
+    node = tree
+    for key in (section, *keys[:-1]):
+        inner = node.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"environment variable {name} points into {key}, which is not a mapping")
+        node = cast("dict[str, Any]", inner)
     node[keys[-1]] = value
 
 
@@ -210,6 +213,8 @@ def _read_secret(name: str, file_name: str) -> str:
         return Path(file_name).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ConfigError(f"environment variable {name} names {file_name}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"environment variable {name} names {file_name}: it is not UTF-8 text") from None
 
 
 def _setting_path(message: str) -> str:

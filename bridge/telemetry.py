@@ -1,9 +1,10 @@
 """Structured logs without secrets, and the metrics that an operator watches."""
 
 import logging
+import re
 import sys
-from collections.abc import MutableMapping
-from typing import Any, Literal
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Literal, cast
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
@@ -16,7 +17,8 @@ HTTP_REQUESTS = Histogram(
     "bitnexus_http_request_seconds", "Requests answered, by route and status", ["method", "route", "status"]
 )
 
-_SECRET_WORDS = ("token", "secret", "password", "authorization", "api_key")
+_SECRET_WORDS = ("token", "secret", "password", "authorization", "api_key", "platform_key")
+_SECRET = re.compile(r"(?:bxi_|bxs_|syt_|whsec_)[\w+/=-]{8,}")
 
 
 def set_up_logging(level: str, form: Literal["json", "console"]) -> None:
@@ -47,10 +49,24 @@ def set_up_logging(level: str, form: Literal["json", "console"]) -> None:
 
 
 def _hide_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    for name in event:
-        if any(word in name.lower() for word in _SECRET_WORDS):
-            event[name] = "[hidden]"
+    for name, value in event.items():
+        if not name.startswith("_"):  # structlog's own
+            event[name] = _without_secrets(value, name)
     return event
+
+
+def _without_secrets(value: Any, name: str = "") -> Any:
+    """Hide what is named like a secret, however deep, and what looks like one of ours, wherever it stands."""
+    if any(word in name.lower() for word in _SECRET_WORDS):
+        return "[hidden]"
+    if isinstance(value, str):
+        return _SECRET.sub("[hidden]", value)
+    if isinstance(value, Mapping):
+        tree = cast("Mapping[object, object]", value)
+        return {key: _without_secrets(item, str(key)) for key, item in tree.items()}
+    if isinstance(value, list | tuple):
+        return [_without_secrets(item) for item in cast("list[Any]", value)]
+    return value
 
 
 def _drop_meta(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

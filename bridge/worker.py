@@ -67,8 +67,10 @@ class Worker:
         while True:
             self._bells[queue].clear()
             if not await self._claim(queue):
+                # not wait_for: in Python 3.11 it can swallow the cancellation of stop()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._bells[queue].wait(), self.poll_seconds)
+                    async with asyncio.timeout(self.poll_seconds):
+                        await self._bells[queue].wait()
 
     async def _claim(self, queue: Queue) -> bool:
         """Take what there is place for; False when it is time to wait."""
@@ -80,6 +82,9 @@ class Worker:
             lanes = await self.lanes.claim(queue, limit=places, lease_seconds=self.lease_seconds)
         except DependencyDown as error:
             _log.warning("cannot claim lanes", queue=queue, error=error.sentence)
+            return False
+        except Exception:  # noqa: BLE001 - one failed claim must not end the queue; it is logged and made again
+            _log.exception("claim failed", queue=queue)
             return False
         for lane in lanes:
             task = asyncio.create_task(self._hold(lane), name=f"{queue} {lane.lane_key}")
@@ -121,11 +126,13 @@ class Worker:
     async def _release(self, lane: Lane, retry_after: float | None) -> None:
         try:
             await self.lanes.release(lane, retry_after_seconds=retry_after)
-        except DependencyDown:
-            _log.warning("lane not released; its lease will end", queue=lane.queue, lane_key=lane.lane_key)
+        except Exception:  # noqa: BLE001 - whatever it is, the lease ends by itself
+            _log.exception("lane not released; its lease will end", queue=lane.queue, lane_key=lane.lane_key)
 
     async def _beat(self, lane: Lane) -> None:
         while True:
             await asyncio.sleep(self.lease_seconds / 3)
-            with contextlib.suppress(DependencyDown):
+            try:
                 await self.lanes.renew(lane, lease_seconds=self.lease_seconds)
+            except Exception:  # noqa: BLE001 - one lost beat must not end the heart
+                _log.exception("lease not renewed", queue=lane.queue, lane_key=lane.lane_key)

@@ -16,7 +16,7 @@ from bridge.model.job import Lane
 from bridge.model.json import Json
 from bridge.model.room import MatrixHouse
 from bridge.policy.stages import group_of, stage_of
-from bridge.ports import Database, Homeserver
+from bridge.ports import Database, Homeserver, Work
 
 T = TypeVar("T")
 
@@ -63,16 +63,21 @@ class ReconcileTenant:
 
     async def _settle(self, run: _Run) -> bool:
         """Plan and apply until nothing is left to try; False when that does not come to an end."""
-        for _ in range(_MAX_ROUNDS + 1):
+        for _ in range(_MAX_ROUNDS):
             if not await self._round(run):
                 return True
-        return False
+        async with self.database.work(run.tenant_id) as work:
+            return not await self._left(work, run)
+
+    async def _left(self, work: Work, run: _Run) -> list[Effect]:
+        """Return what is to be done still, without what was refused."""
+        plan = await plan_of(work, await find_tenant(work), self.house)
+        return [effect for effect in plan.effects if effect_target(effect).effect_id not in run.failed]
 
     async def _round(self, run: _Run) -> bool:
         """Plan and apply once; False when nothing was left to try."""
         async with self.database.work(run.tenant_id) as work:
-            plan = await plan_of(work, await find_tenant(work), self.house)
-            effects = [effect for effect in plan.effects if effect_target(effect).effect_id not in run.failed]
+            effects = await self._left(work, run)
             position = await work.jobs.begin(run.job_id, effects)
         if not effects:
             return False

@@ -60,4 +60,6 @@ async def _open_public_files(request: web.Request, response: web.StreamResponse)
     """Let any host page load the client's public script; it carries no data."""
     if request.path.startswith(PUBLIC_FILES):
         response.headers["Access-Control-Allow-Origin"] = "*"
-        response.headers["Cache-Control"] = "no-cache"
+        # a chunk's name has the hash of what is in it
+        is_hashed = request.path.startswith(f"{PUBLIC_FILES}chunks/")
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if is_hashed else "no-cache"

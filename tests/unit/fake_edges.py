@@ -91,9 +91,7 @@ class FakeHomeserver:
         self.after_state()
         number = next(self._numbers)
         room = self.matrix.rooms[room_id]
-        state = [
-            (kind, key, content, self.matrix.bots.creator) for (kind, key), content in room.state.items()
-        ]
+        state = [(kind, key, content, self.matrix.bots.creator) for (kind, key), content in room.state.items()]
         members = [
             ("m.room.member", who, {"membership": seen.membership}, seen.sender) for who, seen in room.members.items()
         ]
@@ -205,9 +203,7 @@ class FakeSessions:
         self.removed: list[str] = []
         self.used: set[tuple[str, str]] = set()
 
-    async def add(
-        self, *, token_sha256: bytes, member_id: MemberID, device_id: DeviceID, expires_at: datetime
-    ) -> None:
+    async def add(self, *, token_sha256: bytes, member_id: MemberID, device_id: DeviceID, expires_at: datetime) -> None:
         self.opened[token_sha256] = (member_id, device_id, expires_at)
 
     async def find(self, token_sha256: bytes) -> SessionCredential | None:

@@ -27,7 +27,17 @@ from bridge.model.ids import (
 from bridge.model.job import EffectResult, Job, Lane
 from bridge.model.json import JsonObject
 from bridge.model.room import Observed, ObservedMembership, ObservedPerson, ObservedRoom
-from bridge.model.tenant import Member, Person, Role, Room, Tenant, TenantRole, TenantSettings, TenantStatus, TenantSummary
+from bridge.model.tenant import (
+    Member,
+    Person,
+    Role,
+    Room,
+    Tenant,
+    TenantRole,
+    TenantSettings,
+    TenantStatus,
+    TenantSummary,
+)
 
 
 @dataclass(slots=True, kw_only=True)

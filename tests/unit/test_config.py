@@ -63,7 +63,11 @@ def refused(folder: Path, tree: object, environment: dict[str, str] | None = Non
 def test_a_whole_configuration_and_its_defaults(tmp_path: Path) -> None:
     config = load(tmp_path, WHOLE)
     assert config.appservice.listen.host == "127.0.0.1"
-    assert (config.homeserver.room_version, config.sessions.allow_hs256, config.assistant.base_url) == ("12", False, None)
+    assert (config.homeserver.room_version, config.sessions.allow_hs256, config.assistant.base_url) == (
+        "12",
+        False,
+        None,
+    )
     assert config.database.migration_url is None
 
 
@@ -117,7 +121,9 @@ def test_a_setting_of_the_wrong_type_is_named(tmp_path: Path, path: str, value: 
     assert f"setting '{path}'" in refused(tmp_path, changed(path, value))
 
 
-@pytest.mark.parametrize("path", ["platform.key", "appservice.as_token", "appservice.hs_token", "appservice.module_secret", "database.url"])
+@pytest.mark.parametrize(
+    "path", ["platform.key", "appservice.as_token", "appservice.hs_token", "appservice.module_secret", "database.url"]
+)
 @pytest.mark.parametrize("value", ["change-me", "postgresql://u:change-me@h/d"])
 def test_a_placeholder_of_the_example_is_refused(tmp_path: Path, path: str, value: str) -> None:
     sentence = refused(tmp_path, changed(path, value))
@@ -142,7 +148,9 @@ def test_a_shared_secret_signs_only_where_it_is_allowed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("alg", ["none", "HS512", "RS512", "", "hs256"])
 def test_no_other_algorithm_signs(tmp_path: Path, alg: str) -> None:
     tree = changed("sessions", {"issuers": [{**ISSUER, "alg": alg}], "allow_hs256": True})
-    assert "'sessions.issuers[0].alg'" in refused(tmp_path, tree) or "'sessions.issuers[...].alg'" in refused(tmp_path, tree)
+    assert "'sessions.issuers[0].alg'" in refused(tmp_path, tree) or "'sessions.issuers[...].alg'" in refused(
+        tmp_path, tree
+    )
 
 
 @pytest.mark.parametrize(
@@ -220,7 +228,17 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, tree: object) -> N
 
 @pytest.mark.parametrize(
     "text",
-    [b"a: [", b"a: b: c", b"\tx: 1", b"a: 1\na: 2", b"!!python/object:os.system {}", b"a: &x [*x", b"\xff\xfe\xfa", b"a: \x00", b"1: 2"],
+    [
+        b"a: [",
+        b"a: b: c",
+        b"\tx: 1",
+        b"a: 1\na: 2",
+        b"!!python/object:os.system {}",
+        b"a: &x [*x",
+        b"\xff\xfe\xfa",
+        b"a: \x00",
+        b"1: 2",
+    ],
 )
 def test_a_file_that_is_no_yaml_is_refused_in_words(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "config.yaml"
@@ -232,7 +250,7 @@ def test_a_file_that_is_no_yaml_is_refused_in_words(tmp_path: Path, text: bytes)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot read .*absent.yaml: No such file"):
+    with pytest.raises(ConfigError, match=r"cannot read .*absent\.yaml: No such file"):
         load_config(tmp_path / "absent.yaml", {})
 
 

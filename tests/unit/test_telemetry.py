@@ -70,17 +70,16 @@ def test_what_is_named_like_a_secret_is_hidden(name: str, form: Any, capsys: pyt
     assert "Accept" in written, "the rest is shown"
 
 
-@pytest.mark.parametrize("secret", ["bxi_0123456789abcdef", "bxs_0123456789abcdef", "syt_dV9h_abcdefgh_123456", "whsec_abcdefghijkl"])
+@pytest.mark.parametrize(
+    "secret", ["bxi_0123456789abcdef", "bxs_0123456789abcdef", "syt_dV9h_abcdefgh_123456", "whsec_abcdefghijkl"]
+)
 def test_a_token_inside_a_sentence_is_hidden(secret: str, capsys: pytest.CaptureFixture[str]) -> None:
     set_up_logging("info", "json")
     log = structlog.stdlib.get_logger("bridge.test")
-    log.warning(f"refused Bearer {secret}")
+    log.warning("refused Bearer %s", secret)
     log.warning("refused", error=f"GET /x?access_token={secret} failed")
     logging.getLogger("some.library").warning("refused %s", secret)
-    try:
-        raise ValueError(secret)
-    except ValueError:
-        log.exception("request failed")
+    log.error("request failed", exc_info=ValueError(secret))
     assert secret not in capsys.readouterr().err
 
 
@@ -93,17 +92,18 @@ def test_ids_and_keys_of_rooms_are_shown(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_an_exception_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     set_up_logging("info", "json")
-    try:
-        raise RuntimeError("a mistake")
-    except RuntimeError:
-        structlog.stdlib.get_logger("bridge.test").exception("lane failed")
+    structlog.stdlib.get_logger("bridge.test").error("lane failed", exc_info=RuntimeError("a mistake"))
     (line,) = lines(capsys)
     assert "RuntimeError: a mistake" in line["exception"]
 
 
 def test_metrics_are_labelled_by_kinds_and_never_by_ids() -> None:
     metrics = [
-        telemetry.MATRIX_REQUESTS, telemetry.INBOX_EVENTS, telemetry.LANE_RUNS, telemetry.LANES_HELD, telemetry.HTTP_REQUESTS,
-    ]  # fmt: skip
+        telemetry.MATRIX_REQUESTS,
+        telemetry.INBOX_EVENTS,
+        telemetry.LANE_RUNS,
+        telemetry.LANES_HELD,
+        telemetry.HTTP_REQUESTS,
+    ]
     labels = {name for metric in metrics for name in metric._labelnames}
     assert labels == {"act", "outcome", "queue", "method", "route", "status"}

@@ -80,7 +80,7 @@ async def working(
     try:
         yield worker
     finally:
-        await worker.stop(drain_seconds=0)
+        await soon(worker.stop(drain_seconds=0))
 
 
 async def soon(awaitable: Awaitable[object]) -> object:
@@ -296,14 +296,10 @@ async def test_what_does_not_come_to_its_end_is_cut_off_and_let_go() -> None:
 
 
 async def test_a_worker_that_never_began_stops() -> None:
-    worker = Worker(
-        lanes=FakeLanes(), actions={"inbox": one_item}, concurrency=1, lease_seconds=1, poll_seconds=1
-    )
+    worker = Worker(lanes=FakeLanes(), actions={"inbox": one_item}, concurrency=1, lease_seconds=1, poll_seconds=1)
     await soon(worker.stop(drain_seconds=1))
 
 
-@pytest.mark.parametrize(
-    ("attempts", "seconds"), [(0, 0.5), (1, 1), (2, 2), (6, 32), (7, 60), (10, 60), (10**6, 60)]
-)
+@pytest.mark.parametrize(("attempts", "seconds"), [(0, 0.5), (1, 1), (2, 2), (6, 32), (7, 60), (10, 60), (10**6, 60)])
 def test_waits_double_up_to_a_minute(attempts: int, seconds: float) -> None:
     assert backoff_seconds(attempts) == seconds

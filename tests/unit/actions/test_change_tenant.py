@@ -184,7 +184,9 @@ async def test_a_plan_is_shown_and_makes_nothing() -> None:
     house = House()
     house.database.put_tenant(tenant_of(member("ben")))
     plan, names = await house.actions().plan_tenant(ACME)
-    assert (plan.create, plan.change, plan.remove) == (5, 2, 0), "an account, a space, a room, two joins; a name, a link"
+    assert (plan.create, plan.change, plan.remove) == (5, 2, 0), (
+        "an account, a space, a room, two joins; a name, a link"
+    )
     assert names == {user("ben"): BEN}
     assert house.database.memory.jobs == {}
     assert house.homeserver.matrix.requests == []

@@ -82,7 +82,9 @@ async def test_twenty_at_most_at_once() -> None:
     assert [await inbox.run(), await inbox.run(), await inbox.run()] == [BATCH, 1, 0]
 
 
-@pytest.mark.parametrize("failure", [ValueError("bad date"), TypeError("bad type"), InvalidInput("bad"), OverflowError("int")])
+@pytest.mark.parametrize(
+    "failure", [ValueError("bad date"), TypeError("bad type"), InvalidInput("bad"), OverflowError("int")]
+)
 async def test_a_poison_event_is_set_apart_and_the_rest_is_handled(failure: Exception) -> None:
     inbox = Inbox(message(1, "one"), message(2, "poison"), message(3, "three"))
     inbox.database.poison[EventID("$2")] = failure
@@ -129,7 +131,9 @@ async def test_a_question_to_the_assistant_is_asked_once() -> None:
     [
         message(1, room=OWN, sender=BOTS.assistant),
         message(1, room=OWN, content={"msgtype": "m.notice", "body": "x"}),
-        message(1, room=OWN, content={"m.relates_to": {"rel_type": "m.replace", "event_id": "$0"}, "m.new_content": {}}),
+        message(
+            1, room=OWN, content={"m.relates_to": {"rel_type": "m.replace", "event_id": "$0"}, "m.new_content": {}}
+        ),
         message(1, room=GENERAL),
     ],
 )

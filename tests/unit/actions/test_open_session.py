@@ -22,9 +22,7 @@ def make() -> House:
     house.database.put_tenant(tenant_of(member("gil"), tenant_id=GLOBEX, status=TenantStatus.SUSPENDED))
     house.database.put_room(ACME, room_id(SPACE), SPACE, "space")
     for name, super_admin in (("root", True), ("nobody", False)):
-        person = Person(
-            member_id=MemberID(name), user_id=user(name), display_name=name, super_admin=super_admin
-        )
+        person = Person(member_id=MemberID(name), user_id=user(name), display_name=name, super_admin=super_admin)
         house.database.memory.people[person.member_id] = person
     return house
 
@@ -122,9 +120,7 @@ async def test_a_refusal_of_synapse_opens_no_session() -> None:
     assert house.sessions.opened == {}
 
 
-CREDENTIAL = SessionCredential(
-    session_id=b"s".hex(), member_id=MemberID("ben"), user_id=user("ben"), device_id="PHONE"
-)
+CREDENTIAL = SessionCredential(session_id=b"s".hex(), member_id=MemberID("ben"), user_id=user("ben"), device_id="PHONE")
 
 
 async def test_signing_out_ends_the_session_and_deletes_the_device() -> None:

@@ -26,9 +26,7 @@ class Site:
         self.database, self.homeserver = FakeDatabase(), FakeHomeserver()
         self.database.put_tenant(tenant_of(member("anna", "owner"), member("ben"), rooms=ROOMS))
         apply = ApplyEffect(database=self.database, homeserver=self.homeserver)
-        self.reconcile = ReconcileTenant(
-            database=self.database, homeserver=self.homeserver, house=HOUSE, apply=apply
-        )
+        self.reconcile = ReconcileTenant(database=self.database, homeserver=self.homeserver, house=HOUSE, apply=apply)
 
     async def ask(self) -> JobID:
         async with self.database.work(ACME) as work:
@@ -85,7 +83,9 @@ async def test_every_room_has_its_real_ids_everywhere() -> None:
     assert "!pending:" not in str(state)
 
 
-@pytest.mark.parametrize("act", [f"join {user('ben')}", "create_room news", "set_display_name", "set_state m.space.child"])
+@pytest.mark.parametrize(
+    "act", [f"join {user('ben')}", "create_room news", "set_display_name", "set_state m.space.child"]
+)
 async def test_one_effect_that_is_refused_stops_no_other(act: str) -> None:
     site = Site()
     # refused at every try
@@ -215,7 +215,9 @@ async def test_a_job_that_settles_is_done_however_many_rounds_it_took(times: int
     meddle(site, times)
     job_id = await site.ask()
     await site.run()
-    settled = site.homeserver.matrix.rooms[min(site.homeserver.matrix.rooms)].state["m.room.name", ""] == {"name": "Acme"}
+    settled = site.homeserver.matrix.rooms[min(site.homeserver.matrix.rooms)].state["m.room.name", ""] == {
+        "name": "Acme"
+    }
     assert (site.job(job_id).state == "done") is settled
 
 

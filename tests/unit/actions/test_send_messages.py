@@ -28,7 +28,9 @@ class Sender:
         async with self.database.work(ACME) as work:
             for body in bodies:
                 await work.outbox.enqueue(
-                    Outgoing(room_id=room, sender=sender, event_type="m.room.message", content={"body": body}, kind=kind)
+                    Outgoing(
+                        room_id=room, sender=sender, event_type="m.room.message", content={"body": body}, kind=kind
+                    )
                 )
 
     async def run(self) -> int:

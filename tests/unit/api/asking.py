@@ -36,7 +36,13 @@ class Api:
         self.app.freeze()
 
     async def ask(
-        self, method: str, path: str, *, token: str | None = None, body: Any = None, headers: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None = None,
+        body: Any = None,
+        headers: dict[str, str] | None = None,
     ) -> web.Response:
         """Return the answer; ``body`` is sent as it is when it is bytes."""
         sent = dict(headers or {})

@@ -11,7 +11,13 @@ from bridge.api.body import read_body
 from bridge.api.shapes import EventBody, IntegrationKeyBody, MemberBody, ReconcileBody, SessionBody, TenantBody
 from bridge.errors import InvalidInput, MalformedJson, MissingInput
 
+GOOD_ROOM = {"key": "a", "type": "general", "name": "A"}
+KEY = {"name": "k", "scopes": ["events:write"]}
 EVENT = {"type": "x", "to": [{"room": "general"}], "title": "t"}
+
+
+def with_origin(origin: str) -> dict[str, object]:
+    return {"name": "A", "settings": {"allowed_origins": [origin]}}
 
 
 def refused(body: object, kind: type[Any]) -> InvalidInput:
@@ -21,12 +27,21 @@ def refused(body: object, kind: type[Any]) -> InvalidInput:
     return found.value
 
 
+def refusal_of(raw: bytes, kind: type[Any]) -> InvalidInput | None:
+    """Return how a body is refused, None when it is read."""
+    try:
+        assert isinstance(read_body(raw, kind), kind)
+    except InvalidInput as error:
+        return error
+    return None
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "path"),
     [
         ({"name": "A", "nmae": "B"}, TenantBody, "$.nmae"),
         ({"name": "A", "settings": {"dm": True}}, TenantBody, "$.settings.dm"),
-        ({"name": "A", "rooms": [{"key": "a", "type": "general", "name": "A"}, {"kye": "b"}]}, TenantBody, "$.rooms[1].kye"),
+        ({"name": "A", "rooms": [GOOD_ROOM, {"kye": "b"}]}, TenantBody, "$.rooms[1].kye"),
         ({"name": 5}, TenantBody, "$.name"),
         ({"name": None}, TenantBody, "$.name"),
         ({"name": ""}, TenantBody, "$.name"),
@@ -36,7 +51,8 @@ def refused(body: object, kind: type[Any]) -> InvalidInput:
         ({"name": "A", "settings": {"retention_days": 10**30}}, TenantBody, "$.settings.retention_days"),
         ({"name": "A", "settings": {"retention_days": 1.5}}, TenantBody, "$.settings.retention_days"),
         ({"name": "A", "settings": {"allowed_origins": ["*"]}}, TenantBody, "$.settings.allowed_origins[0]"),
-        ({"name": "A", "settings": {"allowed_origins": ["https://a.example/path"]}}, TenantBody, "$.settings.allowed_origins[0]"),
+        (with_origin("https://a.example/path"), TenantBody, "$.settings.allowed_origins[0]"),
+        (with_origin("https://a.example\n"), TenantBody, "$.settings.allowed_origins[0]"),
         ({"name": "A", "rooms": {}}, TenantBody, "$.rooms"),
         ({"name": "A", "rooms": [{"key": "a b", "type": "general", "name": "A"}]}, TenantBody, "$.rooms[0].key"),
         ({"name": "A", "rooms": [{"key": "a\n", "type": "general", "name": "A"}]}, TenantBody, "$.rooms[0].key"),
@@ -49,13 +65,15 @@ def refused(body: object, kind: type[Any]) -> InvalidInput:
         ({**EVENT, "body": "x" * 8001}, EventBody, "$.body"),
         ({**EVENT, "title": "x" * 257}, EventBody, "$.title"),
         ({**EVENT, "type": "Has Spaces"}, EventBody, "$.type"),
+        ({**EVENT, "type": "x\n"}, EventBody, "$.type"),
         ({**EVENT, "severity": "awful"}, EventBody, "$.severity"),
         ({**EVENT, "data": []}, EventBody, "$.data"),
         ({**EVENT, "tenant_id": "globex"}, EventBody, "$.tenant_id"),
         ({"name": "k", "scopes": ["all"]}, IntegrationKeyBody, "$.scopes[0]"),
         ({"name": "k", "scopes": []}, IntegrationKeyBody, "$.scopes"),
-        ({"name": "k", "scopes": ["events:write"], "expires_at": "2027-01-01T00:00:00"}, IntegrationKeyBody, "$.expires_at"),
+        ({**KEY, "expires_at": "2027-01-01T00:00:00"}, IntegrationKeyBody, "$.expires_at"),
         ({"token": "t", "device_id": "a b"}, SessionBody, "$.device_id"),
+        ({"token": "t", "device_id": "a\n"}, SessionBody, "$.device_id"),
         ({"token": "t" * 8193}, SessionBody, "$.token"),
     ],
 )  # fmt: skip
@@ -122,10 +140,8 @@ def read_as_bad_input(body: bytes, kind: type[Any]) -> None:
 def test_deep_nesting_where_anything_may_stand_is_no_failure_of_ours(depth: int) -> None:
     nested = b"[" * depth + b"]" * depth
     raw = b'{"type":"x","to":[{"room":"a"}],"title":"t","data":{"deep":' + nested + b'},"subject":"\\u0001"}'
-    try:
-        read_body(raw, EventBody)
-    except InvalidInput as error:
-        assert isinstance(error, MalformedJson)
+    error = refusal_of(raw, EventBody)
+    assert error is None or isinstance(error, MalformedJson)
 
 
 @pytest.mark.parametrize(
@@ -161,10 +177,8 @@ def test_lone_surrogates_do_not_come_in(text: str) -> None:
 @pytest.mark.parametrize("number", ["1" * 400, "-" + "1" * 400, "1e400", "1e-400", "1.5", "-0", "1" * 10_000])
 def test_numbers_of_any_size_are_no_failure_of_ours(number: str) -> None:
     raw = b'{"type":"x","to":[{"room":"a"}],"title":"t","data":{"n":' + number.encode() + b"}}"
-    try:
-        read_body(raw, EventBody)
-    except InvalidInput as error:
-        assert error.status == 400
+    error = refusal_of(raw, EventBody)
+    assert error is None or error.status == 400
 
 
 def test_a_route_without_a_body_does_not_look_at_one() -> None:
@@ -175,10 +189,8 @@ def test_an_empty_body_is_an_empty_object() -> None:
     assert read_body(b"", ReconcileBody) == ReconcileBody()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.binary(max_size=60), st.sampled_from([TenantBody, EventBody, MemberBody]))
 def test_any_bytes_are_read_or_refused(raw: bytes, kind: type[Any]) -> None:
-    try:
-        assert isinstance(read_body(raw, kind), kind)
-    except InvalidInput as error:
-        assert error.path.startswith("$")
+    error = refusal_of(raw, kind)
+    assert error is None or error.path.startswith("$")

@@ -25,7 +25,9 @@ def test_every_route_is_in_it(route: Route) -> None:
     operation = DOCUMENT["paths"][route.path][route.method.lower()]
     assert {kind for entry in operation["security"] for kind in entry} == route.credentials
     assert (route.body is None) == ("requestBody" not in operation)
-    assert {parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "query"} == set(route.query)
+    assert {parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "query"} == set(
+        route.query
+    )
     assert set(operation["responses"]) == {str(route.status), "default"}
 
 

@@ -139,13 +139,13 @@ class Reading(ast.NodeVisitor):
     def _read(self, function: Callable[..., Any]) -> None:
         self.visit(ast.parse(textwrap.dedent(inspect.getsource(function))))
 
-    def visit_Name(self, node: ast.Name) -> None:  # noqa: N802 - the visitor's own naming
+    def visit_Name(self, node: ast.Name) -> None:
         found = getattr(self._module, node.id, None)
         if inspect.isfunction(found) and found not in self._seen and in_module(found, self._module):
             self._seen.add(found)
             self._read(found)
 
-    def visit_Attribute(self, node: ast.Attribute) -> None:  # noqa: N802
+    def visit_Attribute(self, node: ast.Attribute) -> None:
         if isinstance(node.value, ast.Name) and node.value.id == "call":
             if node.attr in {"platform", "integration", "session"}:
                 self.credentials.add(node.attr)
@@ -155,7 +155,7 @@ class Reading(ast.NodeVisitor):
                 self.path_names.add("tenant_id")
         self.generic_visit(node)
 
-    def visit_Call(self, node: ast.Call) -> None:  # noqa: N802
+    def visit_Call(self, node: ast.Call) -> None:
         called = ast.unparse(node.func)
         first = node.args[0] if node.args else None
         if called == "call.body_as" and isinstance(first, ast.Name):

@@ -22,6 +22,10 @@ EVENT: dict[str, Any] = {
 }
 
 
+def without(field: str) -> dict[str, Any]:
+    return {key: value for key, value in EVENT.items() if key != field}
+
+
 def parse(*events: object, ephemeral: object = ()) -> tuple[list[MatrixEvent | Receipt], list[tuple[str, str]]]:
     transaction = parse_transaction(json.dumps({"events": events, "ephemeral": ephemeral}).encode())
     return [body for _, body in transaction.items], transaction.unparsable
@@ -52,9 +56,9 @@ def test_an_item_is_known_by_its_event_id() -> None:
 @pytest.mark.parametrize(
     "malformed",
     [
-        {key: value for key, value in EVENT.items() if key != "sender"},
-        {key: value for key, value in EVENT.items() if key != "event_id"},
-        {key: value for key, value in EVENT.items() if key != "content"},
+        without("sender"),
+        without("event_id"),
+        without("content"),
         {**EVENT, "content": []},
         {**EVENT, "content": None},
         {**EVENT, "room_id": 5},
@@ -65,7 +69,7 @@ def test_an_item_is_known_by_its_event_id() -> None:
         {**EVENT, "origin_server_ts": 10**20},
         {**EVENT, "origin_server_ts": 10**16},
         {**EVENT, "origin_server_ts": -(10**15)},
-        {**EVENT, "origin_server_ts": True},
+        {**EVENT, "origin_server_ts": [1]},
         [],
         "event",
         None,
@@ -157,7 +161,9 @@ def test_what_is_ephemeral_and_no_good_receipt_is_let_go(odd: object) -> None:
     assert unparsable == []
 
 
-@pytest.mark.parametrize("body", [b"[]", b'"text"', b"5", b"null", b"true", b"", b"{", b"\xff", b'{"events": [}', b"\x00"])
+@pytest.mark.parametrize(
+    "body", [b"[]", b'"text"', b"5", b"null", b"true", b"", b"{", b"\xff", b'{"events": [}', b"\x00"]
+)
 def test_a_body_that_is_no_json_object_is_an_error(body: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the port says ValueError, of any kind
         parse_transaction(body)
@@ -186,11 +192,15 @@ odd_receipts = st.fixed_dictionaries(
     optional={"content": json_values | st.dictionaries(st.just("$1"), st.dictionaries(st.just("m.read"), json_values))},
 )
 transactions = st.fixed_dictionaries(
-    {}, optional={"events": st.lists(odd_events | json_values, max_size=3) | json_values, "ephemeral": st.lists(odd_receipts | json_values, max_size=3)}
+    {},
+    optional={
+        "events": st.lists(odd_events | json_values, max_size=3) | json_values,
+        "ephemeral": st.lists(odd_receipts | json_values, max_size=3),
+    },
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(transactions)
 def test_whatever_synapse_sends_can_be_stored_or_set_apart(tree: dict[str, Any]) -> None:
     transaction = parse_transaction(json.dumps(tree).encode())

@@ -1,8 +1,9 @@
 """Golden cases: what a JSON file says of a tenant, of what stands in Matrix, and of the effects that follow.
 
-A case has what it ``says``; the ``tenant`` as desired; what stood ``before``, which is "nothing", another tenant, or the
-tenant itself when it is left out; what happened ``meanwhile``; and the ``effects``. Happenings and effects are arrays of a
-verb and what it is about. People go by their names; ``anna`` is ``@u_anna:s``, and the room ``general`` is ``!general``.
+A case has what it ``says``; the ``tenant`` as desired; what stood ``before``: "nothing", another tenant, or the tenant
+itself when it is left out; what happened ``meanwhile``; and the ``effects``. Happenings and effects are arrays
+of a verb and what it is about. People go by their names: ``anna`` is ``@u_anna:s``, and the room ``general`` is
+``!general``.
 """
 
 from dataclasses import replace
@@ -29,8 +30,13 @@ FOLDER = Path(__file__).parent / "cases"
 NOTHING = Observed(rooms={}, people={})
 
 _MEMBERSHIPS: dict[str, Membership] = {
-    "joins": "join", "leaves": "leave", "knocks": "knock", "is invited": "invite", "is kicked": "leave", "is banned": "ban",
-}  # fmt: skip
+    "joins": "join",
+    "leaves": "leave",
+    "knocks": "knock",
+    "is invited": "invite",
+    "is kicked": "leave",
+    "is banned": "ban",
+}
 
 
 class CaseRoom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -152,5 +158,3 @@ def _short(effect: Effect) -> list[Any]:
 
 def _name(user_id: UserID) -> str:
     return user_id.removesuffix(":s").removeprefix("@u_")
-
-

@@ -2,10 +2,11 @@
 
 from html.parser import HTMLParser
 
-TAGS = set(
-    "del h1 h2 h3 h4 h5 h6 blockquote p a ul ol sup sub li b i u strong em s code hr br div table thead tbody tr th td"
-    " caption pre span details summary".split()
-)
+TAGS = {
+    "del", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "p", "a", "ul", "ol", "sup", "sub", "li", "b", "i",
+    "u", "strong", "em", "s", "code", "hr", "br", "div", "table", "thead", "tbody", "tr", "th", "td", "caption",
+    "pre", "span", "details", "summary",
+}  # fmt: skip
 
 
 class Inspector(HTMLParser):

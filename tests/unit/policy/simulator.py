@@ -1,4 +1,4 @@
-"""Matrix as far as reconcile acts on it: rooms, state, invitations, joins, kicks; without IO, and as strict as Synapse."""
+"""Matrix as far as reconcile acts on it: rooms, state, invitations, joins, kicks; no IO, and as strict as Synapse."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -164,41 +164,46 @@ class Matrix:
 def apply(matrix: Matrix, effects: Iterable[Effect], room_ids: dict[RoomKey, RoomID]) -> None:
     """Make the effects happen, in their order; ``room_ids`` learns the rooms that are made."""
     for effect in effects:
-        _apply(matrix, effect, room_ids)
+        match effect:
+            case RegisterUser():
+                matrix.register(effect.user_id)
+            case SetDisplayName():
+                matrix.set_display_name(effect.user_id, effect.display_name)
+            case CreateRoom():
+                room_ids[effect.room_key] = _create(matrix, _resolved(effect, room_ids))
+            case SetState() | JoinUser() | RemoveUser():
+                _change_room(matrix, effect, room_ids)
+            case _:
+                assert_never(effect)
 
 
-def _apply(matrix: Matrix, effect: Effect, room_ids: dict[RoomKey, RoomID]) -> None:
+def _create(matrix: Matrix, effect: CreateRoom) -> RoomID:
+    made = matrix.create_room(effect)
+    for bot in effect.bots:
+        matrix.join(made, bot)
+    return made
+
+
+def _change_room(matrix: Matrix, effect: SetState | JoinUser | RemoveUser, room_ids: Mapping[RoomKey, RoomID]) -> None:
+    room_id = RoomID(resolve_room_id(effect.room_id, room_ids))
     match effect:
-        case RegisterUser():
-            matrix.register(effect.user_id)
-        case SetDisplayName():
-            matrix.set_display_name(effect.user_id, effect.display_name)
-        case CreateRoom():
-            room_ids[effect.room_key] = made = matrix.create_room(_resolved(effect, room_ids))
-            for bot in effect.bots:
-                matrix.join(made, bot)
         case SetState():
             content = resolve_content(effect.content, room_ids)
-            state_key = resolve_room_id(effect.state_key, room_ids)
-            matrix.set_state(_room_id(effect, room_ids), effect.event_type, state_key, content)
+            matrix.set_state(room_id, effect.event_type, resolve_room_id(effect.state_key, room_ids), content)
         case JoinUser():
             if effect.invite:
-                matrix.invite(_room_id(effect, room_ids), effect.user_id)
-            matrix.join(_room_id(effect, room_ids), effect.user_id)
+                matrix.invite(room_id, effect.user_id)
+            matrix.join(room_id, effect.user_id)
         case RemoveUser():
-            matrix.kick(effect.room_id, effect.user_id)
-        case _:
-            assert_never(effect)
+            matrix.kick(room_id, effect.user_id)
 
 
 def _resolved(effect: CreateRoom, room_ids: Mapping[RoomKey, RoomID]) -> CreateRoom:
     return CreateRoom(
         room_key=effect.room_key,
         creation_content=effect.creation_content,
-        state=tuple((kind, resolve_room_id(key, room_ids), resolve_content(c, room_ids)) for kind, key, c in effect.state),
+        state=tuple(
+            (kind, resolve_room_id(key, room_ids), resolve_content(c, room_ids)) for kind, key, c in effect.state
+        ),
         bots=effect.bots,
     )
-
-
-def _room_id(effect: SetState | JoinUser, room_ids: Mapping[RoomKey, RoomID]) -> RoomID:
-    return RoomID(resolve_room_id(effect.room_id, room_ids))

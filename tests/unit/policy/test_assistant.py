@@ -1,6 +1,7 @@
 """The assistant: whom it answers, what it is shown, and how sparsely its answer is edited."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -103,7 +104,7 @@ def test_any_stream_is_at_most_forty_edits_with_the_last_one(stream: list[tuple[
             times.append(now)
     final_edits = shown.edits + 1 if shown.text else 0
     assert final_edits <= MAX_EDITS == 40
-    assert all(later - earlier >= 1.0 - 1e-6 for earlier, later in zip(times, times[1:], strict=False))
+    assert all(later - earlier >= 1.0 - 1e-6 for earlier, later in pairwise(times))
 
 
 def test_an_answer_in_the_room() -> None:
@@ -145,7 +146,9 @@ def test_an_edit_of_the_longest_answer_fits_into_a_matrix_event(unit: str) -> No
     assert len(str(content["body"])) >= 1000, "and it still says something"
 
 
-@pytest.mark.parametrize("evil", ["<img src=x onerror=alert(1)>", "[x](javascript:alert(1))", "![x](https://evil.example/p)"])
+@pytest.mark.parametrize(
+    "evil", ["<img src=x onerror=alert(1)>", "[x](javascript:alert(1))", "![x](https://evil.example/p)"]
+)
 def test_what_a_model_writes_is_sanitised(evil: str) -> None:
     html = answer_content(evil, run_id="r", model="m", state="done")["formatted_body"]
     assert "<img" not in html

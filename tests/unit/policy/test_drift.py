@@ -19,10 +19,11 @@ TENANT = tenant_of(member("anna", "owner"), member("ben"))
 IDS = room_ids_of(TENANT)
 DESIRED = lay_out(TENANT, HOUSE, IDS)
 ROOM = DESIRED.rooms[GENERAL]
+ANNA = user("anna")
 
 
 def state_event(
-    event_type: str, content: JsonObject, *, state_key: str | None = "", sender: UserID = user("anna")
+    event_type: str, content: JsonObject, *, state_key: str | None = "", sender: UserID = ANNA
 ) -> MatrixEvent:
     return MatrixEvent(
         event_id=EventID("$1"),
@@ -76,7 +77,7 @@ state_events = st.one_of(
         st.sampled_from(["join", "invite", "leave", "ban", "knock"]),
     ),
     st.builds(
-        lambda kind, content: state_event(kind, content),
+        state_event,
         st.sampled_from(["m.room.name", "m.room.topic", "m.room.power_levels", "m.room.pinned_events"]),
         st.sampled_from([{}, {"name": "General"}, {"topic": ""}, {"users": {}}]),
     ),
@@ -101,7 +102,7 @@ def _after(event: MatrixEvent) -> Observed:
     return replace(observed, rooms={**observed.rooms, GENERAL: room})
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(state_events)
 def test_what_makes_reconcile_act_is_drift(event: MatrixEvent) -> None:
     if reconcile(DESIRED, _after(event), BOTS):

@@ -56,13 +56,16 @@ def test_transaction_ids_differ_by_sender_stage_item_and_database() -> None:
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(st.characters(exclude_categories=["Cs"])),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.text(st.characters(exclude_categories=["Cs"])),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab\0é", max_size=3), inner, max_size=3),
     max_leaves=8,
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(json_values, json_values)
 def test_canonical_json_is_injective(one: object, other: object) -> None:
     # booleans are numbers to Python, not to JSON
@@ -85,7 +88,25 @@ def test_ids_within_the_grammar(good: str) -> None:
 
 @pytest.mark.parametrize(
     "bad",
-    ["", "A", "a" * 65, "ä", "a b", "a\n", "a\0", "a/b", "..", "%2f", "@space", "*", "a\u200b", "ａ", "٣", "\ud800", "ﬁ"],  # noqa: RUF001
+    [
+        "",
+        "A",
+        "a" * 65,
+        "ä",
+        "a b",
+        "a\n",
+        "a\0",
+        "a/b",
+        "..",
+        "%2f",
+        "@space",
+        "*",
+        "a\u200b",
+        "\uff41",
+        "٣",
+        "\ud800",
+        "ﬁ",
+    ],
 )
 def test_ids_outside_the_grammar_are_refused_with_their_path(bad: str) -> None:
     for parse in (parse_tenant_id, parse_member_id, parse_room_key):
@@ -102,13 +123,17 @@ def test_our_own_names_are_outside_the_grammar_so_that_nobody_takes_them() -> No
 
 
 SALTS = {"display_name": b"s" * 16}
-ENTRY = AuditEntry(
-    action="member.added", target="ben", details={"revision": 2}, personal={"display_name": "Ben Smith"}
-)
+ENTRY = AuditEntry(action="member.added", target="ben", details={"revision": 2}, personal={"display_name": "Ben Smith"})
 
 
 def row(entry: AuditEntry = ENTRY, *, previous: bytes = GENESIS, seq: int = 1, **more: object) -> AuditRow:
-    given_row = {"tenant_id": ACME, "at_ms": 1000, "actor": Actor(kind="platform", id="platform"), "salts": SALTS, **more}
+    given_row = {
+        "tenant_id": ACME,
+        "at_ms": 1000,
+        "actor": Actor(kind="platform", id="platform"),
+        "salts": SALTS,
+        **more,
+    }
     return chain_row(entry=entry, previous_hash=previous, seq=seq, **given_row)
 
 

@@ -10,7 +10,13 @@ from bridge.policy.membership import bots_of_room, people_of_room, people_of_spa
 from bridge.policy.power_levels import MAX_LISTED, level_of, power_levels, role_of_level
 from tests.unit.people import ACME, BOTS, GENERAL, HOUSE, HOUSE_11, member, room_ids_of, tenant_of, user
 
-STAFF = (member("anna", "owner"), member("ada", "admin"), member("mo", "moderator"), member("ben"), member("gus", "guest"))
+STAFF = (
+    member("anna", "owner"),
+    member("ada", "admin"),
+    member("mo", "moderator"),
+    member("ben"),
+    member("gus", "guest"),
+)
 
 
 def test_the_space_of_a_tenant() -> None:

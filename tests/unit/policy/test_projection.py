@@ -63,7 +63,9 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
-contents = st.dictionaries(st.sampled_from(["m.relates_to", "m.new_content", "redacts", "body"]), json_values, max_size=4)
+contents = st.dictionaries(
+    st.sampled_from(["m.relates_to", "m.new_content", "redacts", "body"]), json_values, max_size=4
+)
 
 
 @settings(max_examples=100, deadline=None)

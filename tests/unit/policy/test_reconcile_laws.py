@@ -18,7 +18,7 @@ from tests.unit.people import ACME, BOTS, GLOBEX, user
 from tests.unit.policy.simulator import Matrix, apply
 from tests.unit.policy.strategies import NAMES, houses, standing, tenants
 
-laws = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+laws = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 Standing = tuple[Tenant, MatrixHouse, Matrix, dict[RoomKey, RoomID]]
 
 

@@ -174,7 +174,9 @@ def test_the_largest_event_that_is_accepted_fits_into_a_matrix_event(body: str) 
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.text(max_size=300), st.text(max_size=60), st.dictionaries(st.text(max_size=20), st.text(max_size=40), max_size=5))
+@given(
+    st.text(max_size=300), st.text(max_size=60), st.dictionaries(st.text(max_size=20), st.text(max_size=40), max_size=5)
+)
 @example("", "", {})
 def test_whatever_is_given_is_rendered(body: str, title: str, data: dict[str, str]) -> None:
     content = render(body=body, title=title, data=data)
