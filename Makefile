@@ -115,7 +115,7 @@ test-n8n: python ## The suite against a real n8n, installed once into a cache
 	@$(PY) -m pytest tests/n8n
 
 .PHONY: bench
-bench: python ## The paired benchmarks; writes bench/results/
+bench: python ## The benchmarks; writes bench/results/
 	@$(PY) -m bridge.demo.prepare
 	@$(PY) -m bench
 

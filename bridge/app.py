@@ -1,13 +1,9 @@
 """The composition root: the only file that builds adapters and joins them."""
 
 import asyncio
-import secrets
 import signal
-import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
@@ -51,37 +47,10 @@ from bridge.model.ids import UserID
 from bridge.model.room import Bots, MatrixHouse
 from bridge.outbound.assistant import OpenAiAssistant
 from bridge.ports import Queue
+from bridge.system import SystemClock, SystemEntropy
 from bridge.worker import Worker, backoff_seconds
 
 _log = structlog.stdlib.get_logger("bridge.app")
-
-
-class SystemClock:
-    """The machine's clock; implements the port ``Clock``."""
-
-    def now(self) -> datetime:
-        """Return the time, with its zone."""
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        """Return seconds of a clock that never goes back."""
-        return time.monotonic()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SystemEntropy:
-    """The operating system's randomness; implements the port ``Entropy``."""
-
-    human_prefix: str
-
-    def localpart(self) -> str:
-        """Return a new opaque localpart: 100 bits, nothing of the person in it."""
-        alphabet = "abcdefghijkmnpqrstuvwxyz23456789"
-        return self.human_prefix + "".join(secrets.choice(alphabet) for _ in range(20))
-
-    def token(self) -> str:
-        """Return a new token of 256 bits."""
-        return secrets.token_urlsafe(32)
 
 
 def house_of(config: Config) -> MatrixHouse:

@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 
 from bridge import __version__
 from bridge.api.openapi import openapi_document
+from bridge.api.routes import ROUTES
 from bridge.config import load_config
 from bridge.demo.command import run_demo
 from bridge.errors import BitnexusError
@@ -66,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
+    # here, so that no other command waits for what only the service imports
     from bridge.app import run
 
     config = load_config(options.config)
@@ -75,6 +77,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _migrate(options: argparse.Namespace) -> int:
+    # here, as above
     from bridge.app import migrate_database
 
     names = asyncio.run(migrate_database(load_config(options.config)))
@@ -93,7 +96,7 @@ def _openapi(_options: argparse.Namespace) -> int:
     yaml = YAML()
     yaml.width = 110
     yaml.representer.ignore_aliases = _never_alias
-    yaml.dump(openapi_document(), text)  # pyright: ignore[reportUnknownMemberType] - ruamel.yaml is untyped here
+    yaml.dump(openapi_document(ROUTES), text)  # pyright: ignore[reportUnknownMemberType] - ruamel.yaml is untyped here
     print(text.getvalue(), end="")
     return 0
 

@@ -3,33 +3,18 @@
 import asyncio
 import json
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from bridge.demo.ports import Ports
 from tests.support.backend import Backend
 
 CHECKOUT = Path(__file__).parents[1]
-_PORTS = 8
-
-
-def free_port_base() -> int:
-    """Return the first of a run of ports that nobody listens on."""
-    for base in range(31000, 60000, 50):
-        with ExitStack() as held:
-            try:
-                for port in range(base, base + _PORTS):
-                    held.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return base
-    pytest.fail("no run of free ports on 127.0.0.1")
 
 
 async def demo_command(directory: Path, *arguments: str) -> str:
@@ -55,7 +40,7 @@ async def succeed(module: str, *arguments: str) -> str:
 async def demo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, Any]]:
     """The running demo's stack.json; ``directory`` is added to it."""
     directory = tmp_path_factory.mktemp("demo")
-    await demo_command(directory, "--port-base", str(free_port_base()), "--detach")
+    await demo_command(directory, "--port-base", str(Ports.free().bridge), "--detach")
     try:
         yield json.loads((directory / "stack.json").read_text()) | {"directory": str(directory)}
     finally:

@@ -1,6 +1,7 @@
 """The OpenAPI document, made of the route table and the types."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -13,15 +14,13 @@ _PARAMETER = re.compile(r"{(\w+)}")
 _BODILESS = 204
 
 
-def openapi_document() -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of ``/v1``."""
-    from bridge.api.routes import ROUTES
-
-    kinds = [ErrorAnswer, *(kind for route in ROUTES for kind in (route.body, route.answer) if kind is not None)]
+def openapi_document(routes: Sequence[Route]) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of these routes."""
+    kinds = [ErrorAnswer, *(kind for route in routes for kind in (route.body, route.answer) if kind is not None)]
     schemas, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     schema_of = dict(zip(kinds, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
-    for route in ROUTES:
+    for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schema_of)
     return {
         "openapi": "3.1.0",

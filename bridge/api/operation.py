@@ -1,14 +1,16 @@
 """Routes for those who run it, and for those who read what it offers."""
 
-from functools import cache
 from html import escape
+from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from bridge.api.call import Call
-from bridge.api.openapi import openapi_document
 from bridge.api.shapes import HealthAnswer
+
+DOCUMENT: web.AppKey[dict[str, Any]] = web.AppKey("document", dict)
+"""Where the application keeps its OpenAPI document."""
 
 
 async def get_live(_call: Call) -> web.Response:
@@ -26,39 +28,35 @@ async def get_ready(call: Call) -> web.Response:
     )
 
 
-async def get_openapi(_call: Call) -> web.Response:
+async def get_openapi(call: Call) -> web.Response:
     """Give the OpenAPI document."""
-    return web.Response(body=_document_json(), content_type="application/json")
+    return web.Response(body=msgspec.json.encode(call.request.app[DOCUMENT]), content_type="application/json")
 
 
-async def get_docs(_call: Call) -> web.Response:
+async def get_docs(call: Call) -> web.Response:
     """Show the API to a person."""
-    return web.Response(text=_docs_page(), content_type="text/html")
+    return web.Response(text=_docs_page(call.request.app[DOCUMENT]), content_type="text/html")
 
 
-@cache
-def _document_json() -> bytes:
-    return msgspec.json.encode(openapi_document())
-
-
-@cache
-def _docs_page() -> str:
-    document = openapi_document()
+def _docs_page(document: dict[str, Any]) -> str:
     sections: dict[str, list[str]] = {}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            who = ", ".join(name for entry in operation["security"] for name in entry) or "no credential"
-            row = (
-                f"<tr><td><b>{method.upper()}</b></td><td><code>{escape(path)}</code></td>"
-                f"<td>{escape(operation['summary'])}</td><td>{escape(who)}</td></tr>"
-            )
-            sections.setdefault(operation["tags"][0], []).append(row)
+            sections.setdefault(operation["tags"][0], []).append(_docs_row(path, method, operation))
     tables = "".join(
         f"<h2>{escape(noun)}</h2><table><tr><th></th><th>Path</th><th>What it does</th><th>Credential</th></tr>"
         f"{''.join(rows)}</table>"
         for noun, rows in sections.items()
     )
     return _PAGE.replace("{tables}", tables)
+
+
+def _docs_row(path: str, method: str, operation: dict[str, Any]) -> str:
+    who = ", ".join(name for entry in operation["security"] for name in entry) or "no credential"
+    return (
+        f"<tr><td><b>{method.upper()}</b></td><td><code>{escape(path)}</code></td>"
+        f"<td>{escape(operation['summary'])}</td><td>{escape(who)}</td></tr>"
+    )
 
 
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>BitNexus Chat API</title>

@@ -10,6 +10,8 @@ from bridge.api.auth import Authenticator
 from bridge.api.body import read_body
 from bridge.api.call import Actions, Call, Route
 from bridge.api.middleware import CREDENTIAL, PUBLIC_FILES, cross_origin, measure, never_store, render_errors
+from bridge.api.openapi import openapi_document
+from bridge.api.operation import DOCUMENT
 from bridge.api.routes import ROUTES
 from bridge.api.shapes import PreviewAnswer
 from bridge.ports import Database
@@ -27,6 +29,7 @@ def build_api(
     app = web.Application(
         middlewares=[measure, never_store, cross_origin(database), render_errors], client_max_size=max_body_bytes
     )
+    app[DOCUMENT] = openapi_document(ROUTES)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, _handler(route, actions, authenticator))
     if web_directory is not None:

@@ -1,5 +1,7 @@
 """The ports of one stack: seven in a row in the demo, any seven in tests."""
 
+import socket
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 
 from bridge.demo.errors import DemoError
@@ -41,6 +43,19 @@ class Ports:
             model=model,
             host_page=host_page,
         )
+
+    @classmethod
+    def free(cls, *, lowest: int = 31_000) -> "Ports":
+        """Return a row of ports on 127.0.0.1 that nobody listens on now."""
+        for base in range(lowest, _HIGHEST, 50):
+            with ExitStack() as held:
+                try:
+                    for port in range(base, base + _RESERVED):
+                        held.enter_context(socket.socket()).bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+                return cls.from_base(base)
+        raise DemoError("there is no row of free ports on 127.0.0.1")
 
     def by_name(self) -> dict[str, int]:
         """Return the ports by the name of what listens there."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import asyncpg
 import pytest
 
-from bridge.app import SystemClock, house_of
+from bridge.app import house_of
 from bridge.config import Config, load_config
 from bridge.db.connection import Pool, open_pool
 from bridge.db.database import MissingAuditRow, PostgresDatabase
@@ -18,6 +18,7 @@ from bridge.db.schema import GLOBAL_TABLES, migrate
 from bridge.model.audit import GENESIS, PLATFORM_ACTOR, AuditEntry
 from bridge.model.ids import MemberID, TenantID
 from bridge.model.tenant import Role
+from bridge.system import SystemClock
 from tests.support.backend import Backend, member_id
 from tests.support.matrix_calls import config_of
 from tests.support.waiting import until

@@ -14,7 +14,6 @@ import pytest
 
 from bridge.demo.ports import Ports
 from bridge.demo.stack import Stack, running_stack
-from tests.conftest import free_port_base
 from tests.support.backend import Backend, Client, member_id
 from tests.support.waiting import until
 
@@ -24,9 +23,8 @@ EVENT = {"type": "alert", "to": [{"room": "general"}], "severity": "error", "tit
 @pytest.fixture(scope="module")
 async def own_stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """A stack that these tests may break."""
-    base = free_port_base()
-    ports = Ports.of(list(range(base, base + 7)))
-    async with running_stack(tmp_path_factory.mktemp("failures"), ports=ports, with_model=False) as stack:
+    folder = tmp_path_factory.mktemp("failures")
+    async with running_stack(folder, ports=Ports.free(), with_model=False) as stack:
         yield stack
 
 

@@ -22,9 +22,12 @@ laws = settings(max_examples=40, deadline=None, suppress_health_check=[HealthChe
 Standing = tuple[Tenant, MatrixHouse, Matrix, dict[RoomKey, RoomID]]
 
 
+TENANTS = tenants()
+
+
 @st.composite
 def situations(draw: st.DrawFn) -> Standing:
-    tenant, house = draw(tenants()), draw(houses)
+    tenant, house = draw(TENANTS), draw(houses)
     matrix, ids = draw(standing(tenant, house))
     return tenant, house, matrix, ids
 

@@ -1,0 +1,1 @@
+"""Benchmarks against the real stack; each writes bench/results/<name>.json."""
