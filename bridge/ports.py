@@ -1,6 +1,6 @@
 """What the actions need of the world: a transaction with its stores, the homeserver, the assistant, a clock."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Literal, Protocol
@@ -326,7 +326,7 @@ class Assistant(Protocol):
     model: str
     is_configured: bool
 
-    def answer(self, turns: Sequence[Turn]) -> AsyncIterator[str]: ...
+    def answer(self, turns: Sequence[Turn]) -> AsyncGenerator[str, None]: ...
 
 
 class TokenVerifier(Protocol):

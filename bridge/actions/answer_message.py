@@ -1,6 +1,6 @@
 """Let the assistant answer in a room: typing at once, first words soon, then sparse edits of one message."""
 
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 
 from bridge.errors import DependencyDown, HomeserverRefused
@@ -59,16 +59,16 @@ class AnswerMessage:
 
     async def _write(self, answer: _Answer, turns: list[Turn]) -> str:
         """Stream the model's words into the room, and return the state that the answer ends in."""
-        pieces = self.assistant.answer(turns)
-        while True:
-            try:
-                answer.text += await anext(pieces)
-            except StopAsyncIteration:
-                return "done" if answer.text.strip() else self._fail(answer)
-            except DependencyDown:
-                return self._fail(answer)
-            if is_time_to_show(answer.shown, answer.text, self.clock.monotonic()):
-                await self._show(answer, "streaming")
+        async with aclosing(self.assistant.answer(turns)) as pieces:
+            while True:
+                try:
+                    answer.text += await anext(pieces)
+                except StopAsyncIteration:
+                    return "done" if answer.text.strip() else self._fail(answer)
+                except DependencyDown:
+                    return self._fail(answer)
+                if is_time_to_show(answer.shown, answer.text, self.clock.monotonic()):
+                    await self._show(answer, "streaming")
 
     @staticmethod
     def _fail(answer: _Answer) -> str:

@@ -1,6 +1,6 @@
 """NexusHub behind any endpoint that speaks the OpenAI chat API; implements the port ``Assistant``."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 import openai
 from openai.types.chat import ChatCompletionMessageParam
@@ -29,7 +29,7 @@ class OpenAiAssistant:
             base_url=base_url or "http://127.0.0.1:1", api_key=api_key, timeout=timeout_seconds, max_retries=1
         )
 
-    async def answer(self, turns: Sequence[Turn]) -> AsyncIterator[str]:
+    async def answer(self, turns: Sequence[Turn]) -> AsyncGenerator[str, None]:
         """Yield the answer piece by piece; raises DependencyDown when the model is away or fails in the middle."""
         messages: list[ChatCompletionMessageParam] = [{"role": "system", "content": self._instructions}]
         for turn in turns:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.backend import Backend, Client, Reply, member_id
 
-ABSENT_ROOM = "!absentRoomIdThatNobodyHasEverMade000000000"
+ABSENT_ROOM = f"!{'A' * 43}"
 
 
 @pytest.fixture(scope="module")

@@ -166,6 +166,16 @@ async def test_an_edit_of_an_interrupted_attempt_does_not_swallow_the_next_ones(
     assert desk.text == "One. Two. Three. Four."
 
 
+async def test_the_last_word_of_a_repeat_is_not_swallowed_by_an_edit_of_the_attempt_before() -> None:
+    desk = Desk("One. ", "Two. ", "Three. ", "Four.", seconds_apiece=2)
+    desk.homeserver.fail("send", None, None, None, AWAY)
+    with pytest.raises(DependencyDown):
+        await desk.answer(ITEM)
+    desk.assistant.pieces = (MODEL_AWAY,)
+    await desk.answer(replace(ITEM, attempts=1))
+    assert (desk.text, desk.state) == (UNREACHABLE, "failed")
+
+
 async def test_a_refusal_in_the_middle_is_told_and_typing_ends() -> None:
     desk = Desk("One. ", "Two.", seconds_apiece=2)
     desk.homeserver.fail("send", None, refusal())

@@ -189,7 +189,7 @@ def test_an_empty_body_is_an_empty_object() -> None:
     assert read_body(b"", ReconcileBody) == ReconcileBody()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.binary(max_size=60), st.sampled_from([TenantBody, EventBody, MemberBody]))
 def test_any_bytes_are_read_or_refused(raw: bytes, kind: type[Any]) -> None:
     error = refusal_of(raw, kind)

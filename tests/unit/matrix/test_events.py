@@ -200,7 +200,7 @@ transactions = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(transactions)
 def test_whatever_synapse_sends_can_be_stored_or_set_apart(tree: dict[str, Any]) -> None:
     transaction = parse_transaction(json.dumps(tree).encode())
@@ -214,7 +214,7 @@ def test_whatever_synapse_sends_can_be_stored_or_set_apart(tree: dict[str, Any])
         assert "\0" not in f"{text}{error}"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.binary(max_size=40) | json_values.map(lambda tree: json.dumps(tree).encode()))
 def test_any_body_is_read_or_a_value_error(body: bytes) -> None:
     try:

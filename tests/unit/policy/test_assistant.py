@@ -92,7 +92,7 @@ streams = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(streams)
 def test_any_stream_is_at_most_forty_edits_with_the_last_one(stream: list[tuple[str, float]]) -> None:
     shown, text, now, times = Shown(began=0), "", 0.0, []

@@ -37,14 +37,14 @@ def wishes(draw: st.DrawFn) -> TenantWish:
 currents = st.sampled_from([None, tenant_of(member("anna")), tenant_of(rooms=(room("news"), OWN))])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(currents, wishes())
 def test_the_same_wish_again_changes_nothing(current: Tenant | None, wish: TenantWish) -> None:
     once = apply_wish(ACME, current, wish)
     assert apply_wish(ACME, once, wish) == once
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(currents, wishes())
 def test_the_revision_rises_by_one_only_when_something_differs(current: Tenant | None, wish: TenantWish) -> None:
     wanted = apply_wish(ACME, current, wish)
@@ -53,7 +53,7 @@ def test_the_revision_rises_by_one_only_when_something_differs(current: Tenant |
     assert wanted.revision == (before if is_same else before + 1)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(currents, wishes())
 def test_no_room_is_ever_forgotten(current: Tenant | None, wish: TenantWish) -> None:
     wanted = {found.key: found for found in apply_wish(ACME, current, wish).rooms}

@@ -102,7 +102,7 @@ def _after(event: MatrixEvent) -> Observed:
     return replace(observed, rooms={**observed.rooms, GENERAL: room})
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(state_events)
 def test_what_makes_reconcile_act_is_drift(event: MatrixEvent) -> None:
     if reconcile(DESIRED, _after(event), BOTS):

@@ -1,7 +1,9 @@
 """Laws of reconcile, by hypothesis, against a Matrix that is as strict as Synapse."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,11 +16,11 @@ from bridge.policy.plan import make_plan
 from bridge.policy.power_levels import BOT_LEVEL, OURS_ONLY
 from bridge.policy.reconcile import reconcile
 from bridge.policy.stages import stage_of
-from tests.unit.people import ACME, BOTS, GLOBEX, user
+from tests.unit.people import ACME, BOTS, GENERAL, GLOBEX, user
 from tests.unit.policy.simulator import Matrix, apply
 from tests.unit.policy.strategies import NAMES, houses, standing, tenants
 
-laws = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+laws = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 Standing = tuple[Tenant, MatrixHouse, Matrix, dict[RoomKey, RoomID]]
 
 
@@ -168,6 +170,32 @@ def test_plan_hashes_are_equal_when_the_effects_are_and_only_then(one: Standing,
     first, second, again = plan(*one), plan(*other), plan(*one)
     assert make_plan(first).hash == make_plan(again).hash
     assert (make_plan(first).hash == make_plan(second).hash) == (_plain(first) == _plain(second))
+
+
+STATE = SetState(
+    room_key=GENERAL, room_id=RoomID("!r"), event_type="m.room.name", state_key="", content={"name": "General"}
+)
+JOIN = JoinUser(room_key=GENERAL, room_id=RoomID("!r"), user_id=user("ben"), invite=False)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        (),
+        (STATE,),
+        (JOIN, STATE),
+        (STATE, JOIN, JOIN),
+        (replace(STATE, content={"name": "Other"}), JOIN),
+        (replace(STATE, state_key="x"), JOIN),
+        (replace(STATE, event_type="m.room.topic"), JOIN),
+        (replace(STATE, room_id=RoomID("!s")), JOIN),
+        (STATE, replace(JOIN, invite=True)),
+        (STATE, replace(JOIN, user_id=user("anna"))),
+        (STATE, RemoveUser(room_key=JOIN.room_key, room_id=JOIN.room_id, user_id=JOIN.user_id)),
+    ],
+)
+def test_whatever_differs_in_a_plan_differs_in_its_hash(other: tuple[Effect, ...]) -> None:
+    assert make_plan(other).hash != make_plan((STATE, JOIN)).hash
 
 
 @laws

@@ -82,7 +82,7 @@ def test_without_a_title_the_type_stands_in_its_place() -> None:
 lines = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp", "Zs"]), min_size=1, max_size=40)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(title=lines, body=lines, severity=st.sampled_from(["info", "ok", "warning", "error", "critical"]))
 def test_the_given_title_and_body_are_always_shown(title: str, body: str, severity: str) -> None:
     content = render(title=title, body=body, severity=severity)
