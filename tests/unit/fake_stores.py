@@ -1,0 +1,209 @@
+"""Stores of the read model and of desired state, in memory, as the ports want them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from bridge.errors import Conflict
+from bridge.model.audit import Actor, AuditEntry
+from bridge.model.credential import IntegrationKey
+from bridge.model.event import BusinessEvent, InboxItem, MatrixEvent, OutboxItem, Receipt
+from bridge.model.ids import (
+    DeliveryID,
+    EventID,
+    JobID,
+    MemberID,
+    OutboxID,
+    RoomID,
+    RoomKey,
+    TenantID,
+    UserID,
+)
+from bridge.model.job import Job, Lane
+from bridge.model.json import JsonObject
+from bridge.model.room import Observed, ObservedMembership, ObservedPerson, ObservedRoom
+from bridge.model.tenant import (
+    Member,
+    Person,
+    Role,
+    Room,
+    Tenant,
+    TenantSettings,
+    TenantStatus,
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class Memory:
+    """Every table."""
+
+    tenants: dict[TenantID, Tenant] = field(default_factory=dict)
+    memberships: dict[TenantID, dict[MemberID, Role]] = field(default_factory=dict)
+    people: dict[MemberID, Person] = field(default_factory=dict)
+    registered: set[UserID] = field(default_factory=set)
+    profile_names: dict[UserID, str] = field(default_factory=dict)
+    rooms: dict[RoomID, tuple[TenantID, RoomKey, str]] = field(default_factory=dict)
+    state: dict[tuple[RoomID, str, str], MatrixEvent] = field(default_factory=dict)
+    messages: dict[EventID, MatrixEvent] = field(default_factory=dict)
+    receipts: list[Receipt] = field(default_factory=list)
+    outbox: dict[OutboxID, OutboxItem] = field(default_factory=dict)
+    finished: dict[OutboxID, tuple[EventID | None, str | None]] = field(default_factory=dict)
+    idempotency: dict[tuple[TenantID, str], tuple[bytes, list[DeliveryID]]] = field(default_factory=dict)
+    deliveries: dict[DeliveryID, tuple[TenantID, RoomKey, BusinessEvent, OutboxID]] = field(default_factory=dict)
+    jobs: dict[JobID, Job] = field(default_factory=dict)
+    keys: dict[str, tuple[TenantID, IntegrationKey, bytes]] = field(default_factory=dict)
+    inbox: dict[RoomID, list[InboxItem]] = field(default_factory=dict)
+    stray: dict[RoomID, list[InboxItem]] = field(default_factory=dict)
+    quarantined: list[tuple[InboxItem, str]] = field(default_factory=list)
+    audit: list[tuple[TenantID, Actor, AuditEntry]] = field(default_factory=list)
+
+
+class Host(Protocol):
+    """The database behind the stores."""
+
+    memory: Memory
+    fence: int
+    locked: list[TenantID]
+
+    def poke(self, event: MatrixEvent) -> None: ...
+
+
+class Store:
+    def __init__(self, database: Host, tenant_id: TenantID) -> None:
+        self._database, self._tenant_id = database, tenant_id
+
+    @property
+    def _memory(self) -> Memory:
+        return self._database.memory
+
+    def _check(self, lane: Lane) -> None:
+        if lane.fence != self._database.fence:
+            raise Conflict("the lane is held by another worker now")
+
+
+class FakeTenants(Store):
+    async def lock(self) -> None:
+        self._database.locked.append(self._tenant_id)
+
+    async def find(self) -> Tenant | None:
+        tenant = self._memory.tenants.get(self._tenant_id)
+        return replace(tenant, members=tuple(self._members())) if tenant else None
+
+    def _members(self) -> list[Member]:
+        roles = self._memory.memberships.get(self._tenant_id, {})
+        people = [(self._memory.people[member_id], role) for member_id, role in sorted(roles.items())]
+        return [
+            Member(
+                member_id=person.member_id,
+                user_id=person.user_id,
+                role=role,
+                display_name=person.display_name,
+                active=person.active,
+            )
+            for person, role in people
+        ]
+
+    async def save(
+        self, *, name: str, status: TenantStatus, settings: TenantSettings, revision: int, rooms: Sequence[Room]
+    ) -> None:
+        self._memory.tenants[self._tenant_id] = Tenant(
+            tenant_id=self._tenant_id,
+            name=name,
+            status=status,
+            settings=settings,
+            revision=revision,
+            rooms=tuple(rooms),
+            members=(),
+        )
+
+    async def save_room(self, room: Room) -> None:
+        tenant = self._memory.tenants[self._tenant_id]
+        others = tuple(found for found in tenant.rooms if found.key != room.key)
+        self._memory.tenants[self._tenant_id] = replace(tenant, rooms=(*others, room))
+
+    async def save_member(self, member_id: MemberID, role: Role) -> None:
+        self._memory.memberships.setdefault(self._tenant_id, {})[member_id] = role
+
+    async def remove_member(self, member_id: MemberID) -> None:
+        self._memory.memberships.get(self._tenant_id, {}).pop(member_id, None)
+
+    async def bump_revision(self) -> int:
+        tenant = self._memory.tenants[self._tenant_id]
+        self._memory.tenants[self._tenant_id] = replace(tenant, revision=tenant.revision + 1)
+        return tenant.revision + 1
+
+
+class FakeRooms(Store):
+    async def observed(self) -> Observed:
+        people = [self._memory.people[who] for who in self._memory.memberships.get(self._tenant_id, {})]
+        return Observed(
+            rooms={key: self._room(room_id, key) for key, room_id in (await self.room_ids()).items()},
+            people={
+                person.user_id: ObservedPerson(
+                    registered=person.user_id in self._memory.registered,
+                    profile_name=self._memory.profile_names.get(person.user_id),
+                )
+                for person in people
+            },
+        )
+
+    def _room(self, room_id: RoomID, key: RoomKey) -> ObservedRoom:
+        events = {found[1:]: event for found, event in self._memory.state.items() if found[0] == room_id}
+        return ObservedRoom(
+            room_id=room_id,
+            key=key,
+            state={name: event.content for name, event in events.items() if name[0] != "m.room.member"},
+            members={
+                UserID(name[1]): ObservedMembership(membership=event.content["membership"], sender=event.sender)
+                for name, event in events.items()
+                if name[0] == "m.room.member"
+            },
+        )
+
+    async def room_ids(self) -> Mapping[RoomKey, RoomID]:
+        return {key: room_id for room_id, (owner, key, _) in self._memory.rooms.items() if owner == self._tenant_id}
+
+    async def find_room_type(self, room_id: RoomID) -> str | None:
+        found = self._memory.rooms.get(room_id)
+        return found[2] if found and found[0] == self._tenant_id else None
+
+    async def record_room(self, room_id: RoomID, key: RoomKey, room_type: str) -> None:
+        if key not in await self.room_ids():
+            self._memory.rooms[room_id] = (self._tenant_id, key, room_type)
+
+    async def record_state(self, events: Sequence[MatrixEvent]) -> Sequence[MatrixEvent]:
+        newer = []
+        for event in events:
+            name = (event.room_id, event.event_type, event.state_key or "")
+            before = self._memory.state.get(name)
+            if before is None or (
+                before.origin_server_ts <= event.origin_server_ts and before.event_id != event.event_id
+            ):
+                self._memory.state[name] = event
+                newer.append(event)
+        return newer
+
+
+class FakeMessages(Store):
+    async def add(self, event: MatrixEvent) -> bool:
+        self._database.poke(event)
+        is_new = event.event_id not in self._memory.messages
+        self._memory.messages.setdefault(event.event_id, event)
+        return is_new
+
+    async def edit(self, event_id: EventID, *, edit: MatrixEvent, content: JsonObject) -> None:
+        found = self._memory.messages.get(event_id)
+        if found and found.sender == edit.sender and found.room_id == edit.room_id:
+            self._memory.messages[event_id] = replace(found, content=content)
+
+    async def redact(self, event_id: EventID, *, room_id: RoomID) -> None:
+        found = self._memory.messages.get(event_id)
+        if found and found.room_id == room_id:
+            self._memory.messages[event_id] = replace(found, content={})
+
+    async def record_receipt(self, receipt: Receipt) -> None:
+        self._memory.receipts.append(receipt)
+
+    async def recent(self, room_id: RoomID, *, limit: int) -> Sequence[tuple[UserID, str]]:
+        found = [event for event in self._memory.messages.values() if event.room_id == room_id]
+        return [(event.sender, str(event.content["body"])) for event in found if "body" in event.content][-limit:]
