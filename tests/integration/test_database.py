@@ -15,9 +15,12 @@ from bridge.config import Config, load_config
 from bridge.db.connection import Pool, open_pool
 from bridge.db.database import MissingAuditRow, PostgresDatabase
 from bridge.db.schema import GLOBAL_TABLES, migrate
+from bridge.errors import InvalidInput
 from bridge.model.audit import GENESIS, PLATFORM_ACTOR, AuditEntry
-from bridge.model.ids import MemberID, TenantID
+from bridge.model.effect import RegisterUser
+from bridge.model.ids import MemberID, TenantID, UserID
 from bridge.model.tenant import Role
+from bridge.ports import Work
 from bridge.system import SystemClock
 from tests.support.backend import Backend, member_id
 from tests.support.matrix_calls import config_of
@@ -245,3 +248,42 @@ async def test_the_read_model_holds_what_was_said(opened: Opened, backend: Backe
     assert sorted(roles.values()) == ["bot", "bot", "bot", "member", "owner"]
     left = await opened.owner.fetchval("SELECT count(*) FROM inbox WHERE room_id = $1 AND body IS NOT NULL", general)
     assert left == 0
+
+
+async def test_a_job_remembers_why_an_effect_failed(opened: Opened, backend: Backend) -> None:
+    tenant_id = TenantID(await backend.new_tenant())
+    effects = [RegisterUser(user_id=UserID("@u_a:x")), RegisterUser(user_id=UserID("@u_b:x"))]
+
+    async def play() -> None:
+        async with opened.database.work(tenant_id) as work:
+            job_id = await work.jobs.enqueue(1)
+            position = await work.jobs.begin(job_id, effects)
+            await work.jobs.record_effect(job_id, position, room_id=None, error="no")
+            await work.jobs.begin(job_id, [])  # the next round finds nothing else to do
+            job = await work.jobs.find(job_id)
+            assert job is not None
+            assert [(effect.state, effect.error) for effect in job.effects] == [("failed", "no")]
+            raise UndoneError
+
+    with pytest.raises(UndoneError):
+        await play()
+
+
+async def test_what_the_database_cannot_hold_is_undone_alone(opened: Opened, backend: Backend) -> None:
+    tenant_id = TenantID(await backend.new_tenant())
+
+    async def store(work: Work, *keys: str) -> None:
+        async with work.savepoint():
+            for key in keys:
+                await work.outbox.claim_idempotency_key(key, b"x", [])
+
+    async with opened.database.work(tenant_id) as work:
+        with pytest.raises(InvalidInput):
+            await store(work, "good", "nul \0")
+        assert await work.outbox.find_receipt("good") is None
+        await store(work, "later")
+        assert await work.outbox.find_receipt("later") is not None
+
+
+class UndoneError(Exception):
+    """Undoes what a test did in a transaction."""
