@@ -24,7 +24,7 @@ from bridge.model.ids import (
 )
 from bridge.model.job import Job, Lane
 from bridge.model.json import JsonObject
-from bridge.model.room import Observed
+from bridge.model.room import Observed, RoomKind
 from bridge.model.session import Login, Turn, VerifiedToken
 from bridge.model.tenant import Person, Role, Room, Tenant, TenantRole, TenantSettings, TenantStatus, TenantSummary
 
@@ -60,7 +60,7 @@ class Rooms(Protocol):
 
     async def room_ids(self) -> Mapping[RoomKey, RoomID]: ...
 
-    async def find_room_type(self, room_id: RoomID) -> str | None: ...
+    async def find_kind(self, room_id: RoomID) -> RoomKind | None: ...
 
     async def record_room(self, room_id: RoomID, key: RoomKey, room_type: str) -> None: ...
 

@@ -7,7 +7,7 @@ from bridge.errors import BitnexusError, DependencyDown
 from bridge.model.event import InboxItem, MatrixEvent, Outgoing, Receipt
 from bridge.model.ids import PLATFORM, SPACE, RoomID, RoomKey, TenantID
 from bridge.model.job import Lane
-from bridge.model.room import MatrixHouse
+from bridge.model.room import MatrixHouse, RoomKind
 from bridge.policy.assistant import wants_answer
 from bridge.policy.drift import is_drift
 from bridge.policy.layout import CREATION_KEY, CREATION_TENANT, lay_out
@@ -63,12 +63,12 @@ class HandleMatrixEvents:
         return TenantID(tenant_id) if is_ours else None
 
     async def _handle(self, work: Work, room_id: RoomID, items: Sequence[InboxItem]) -> None:
-        room_type = await work.rooms.find_room_type(room_id) or ""
+        kind = await work.rooms.find_kind(room_id) or RoomKind(type="", personal=False)
         news: list[MatrixEvent] = []
         for item in items:
             try:
                 async with work.savepoint():
-                    news += await self._take(work, room_type, item.body)
+                    news += await self._take(work, kind, item.body)
             except DependencyDown:
                 raise
             except (BitnexusError, ValueError, TypeError, OverflowError) as error:
@@ -76,7 +76,7 @@ class HandleMatrixEvents:
         if any(event.sender not in self.house.bots.all for event in news):
             await self._mend_drift(work, room_id, news)
 
-    async def _take(self, work: Work, room_type: str, body: MatrixEvent | Receipt) -> Sequence[MatrixEvent]:
+    async def _take(self, work: Work, kind: RoomKind, body: MatrixEvent | Receipt) -> Sequence[MatrixEvent]:
         """Store what an event means, and return it when it is news of the room's state."""
         if isinstance(body, Receipt):
             await work.messages.record_receipt(body)
@@ -84,7 +84,7 @@ class HandleMatrixEvents:
         match read_event(body):
             case NewMessage():
                 is_new = await work.messages.add(body)
-                if is_new and wants_answer(body, room_type, self.house.bots):
+                if is_new and wants_answer(body, kind, self.house.bots):
                     await work.outbox.enqueue(self._question(body))
             case EditMessage(event_id=event_id, content=content):
                 await work.messages.edit(event_id, edit=body, content=content)

@@ -35,12 +35,17 @@ class AiSettings(Body, frozen=True, kw_only=True):
     enabled: bool = True
 
 
+class MessageSettings(Body, frozen=True, kw_only=True):
+    """Rules for a tenant's messages; none can be set yet."""
+
+
 class TenantSettingsBody(Body, frozen=True, kw_only=True):
     """What a tenant may set; ``retention_days`` null keeps messages for ever."""
 
     retention_days: Annotated[int, Meta(ge=1, le=36500)] | None = None
     dms: bool = True
     ai: AiSettings = AiSettings()
+    message: MessageSettings = MessageSettings()
     allowed_origins: Annotated[tuple[Origin, ...], Meta(max_length=50)] = ()
 
 

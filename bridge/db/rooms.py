@@ -8,7 +8,16 @@ from bridge.db.connection import Connection
 from bridge.model.event import MatrixEvent
 from bridge.model.ids import RoomID, RoomKey, TenantID, UserID
 from bridge.model.json import JsonObject
-from bridge.model.room import Bots, Membership, Observed, ObservedMembership, ObservedPerson, ObservedRoom, StateKey
+from bridge.model.room import (
+    Bots,
+    Membership,
+    Observed,
+    ObservedMembership,
+    ObservedPerson,
+    ObservedRoom,
+    RoomKind,
+    StateKey,
+)
 from bridge.policy.power_levels import level_of, role_of_level
 
 _MEMBER = "m.room.member"
@@ -54,11 +63,14 @@ class RoomStore:
         rows = await self._connection.fetch("SELECT key, id FROM chat_rooms WHERE tenant_id = $1", self._tenant_id)
         return {row["key"]: row["id"] for row in rows}
 
-    async def find_room_type(self, room_id: RoomID) -> str | None:
-        found: str | None = await self._connection.fetchval(
-            "SELECT type FROM chat_rooms WHERE tenant_id = $1 AND id = $2", self._tenant_id, room_id
+    async def find_kind(self, room_id: RoomID) -> RoomKind | None:
+        row = await self._connection.fetchrow(
+            "SELECT c.type, coalesce(t.personal, false) AS personal FROM chat_rooms c"
+            " LEFT JOIN tenant_rooms t USING (tenant_id, key) WHERE c.tenant_id = $1 AND c.id = $2",
+            self._tenant_id,
+            room_id,
         )
-        return found
+        return RoomKind(type=row["type"], personal=row["personal"]) if row else None
 
     async def record_room(self, room_id: RoomID, key: RoomKey, room_type: str) -> None:
         await self._connection.execute(

@@ -33,6 +33,14 @@ class Bots:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RoomKind:
+    """What a room of ours is for (a RoomType, or ``space``), and whether it is one person's own."""
+
+    type: str
+    personal: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MatrixHouse:
     """Facts about the homeserver that rooms are laid out with."""
 

@@ -1,12 +1,12 @@
 """When the assistant answers, what it is shown, and how its answer appears while it is being written."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.model.event import MatrixEvent
 from bridge.model.ids import EventID, UserID
 from bridge.model.json import Json, JsonObject, canonical_json
-from bridge.model.room import Bots
+from bridge.model.room import Bots, RoomKind
 from bridge.model.session import Turn
 from bridge.policy.markup import markdown_to_html
 
@@ -24,14 +24,21 @@ UNREACHABLE = "I cannot reach my language model right now. Please try again in a
 CUT_SHORT = "(The answer was cut short: the connection to the language model was lost.)"
 
 
-def wants_answer(event: MatrixEvent, room_type: str, bots: Bots) -> bool:
-    """Say whether a new message is a question to the assistant: a person's text in a room of its own with them."""
-    return (
-        room_type == "ai"
-        and event.sender not in bots.all
-        and event.event_type == "m.room.message"
-        and event.content.get("msgtype") == "m.text"
-    )
+def wants_answer(event: MatrixEvent, room: RoomKind, bots: Bots) -> bool:
+    """Say whether a new message is a question to the assistant.
+
+    In a person's own room with it each of their texts is one; in a room of several people one that mentions it.
+    """
+    is_text = event.event_type == "m.room.message" and event.content.get("msgtype") == "m.text"
+    if room.type != "ai" or not is_text or event.sender in bots.all:
+        return False
+    return room.personal or _mentions(event, bots.assistant)
+
+
+def _mentions(event: MatrixEvent, user_id: UserID) -> bool:
+    mentions = event.content.get("m.mentions")
+    user_ids = mentions.get("user_ids") if isinstance(mentions, Mapping) else None
+    return isinstance(user_ids, list) and user_id in user_ids
 
 
 def conversation(messages: Sequence[tuple[UserID, str]], assistant: UserID) -> list[Turn]:

@@ -7,7 +7,7 @@ from bridge.model.change import TenantWish
 from bridge.model.ids import TenantID
 from bridge.model.tenant import Access, Room, RoomType, Tenant, TenantSettings, TenantStatus
 
-_ON_DEMAND = frozenset({RoomType.DM, RoomType.AI, RoomType.ALLIANCE})
+_ON_DEMAND = frozenset({RoomType.DM, RoomType.ALLIANCE})
 
 
 def apply_wish(tenant_id: TenantID, current: Tenant | None, wish: TenantWish) -> Tenant:

@@ -49,7 +49,7 @@ def _space(tenant: Tenant, house: MatrixHouse, ids: Mapping[RoomKey, RoomID]) ->
         key=SPACE,
         creation_content=_creation_content(tenant, SPACE, house) | {"type": "m.space"},
         state=state | children,
-        bots=bots_of_room(house.bots, None),
+        bots=house.bots.creators,
         people=people_of_space(tenant),
     )
 
@@ -76,7 +76,7 @@ def _room(tenant: Tenant, room: Room, house: MatrixHouse, space_id: RoomID) -> D
         key=room.key,
         creation_content=_creation_content(tenant, room.key, house),
         state=state,
-        bots=bots_of_room(house.bots, room.type),
+        bots=bots_of_room(house.bots, room),
         people=people,
         archived=room.archived,
         takes_back=room.personal or (room.access is Access.TENANT and not room.optional),

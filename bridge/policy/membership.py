@@ -26,8 +26,8 @@ def active_members(tenant: Tenant) -> tuple[Member, ...]:
     return tuple(member for member in tenant.members if member.active)
 
 
-def bots_of_room(bots: Bots, room_type: RoomType | None) -> frozenset[UserID]:
-    """Return the bots of a room: both creators everywhere, and the one that speaks there."""
-    if room_type is None:
-        return bots.creators
-    return bots.creators | {bots.assistant if room_type is RoomType.AI else bots.relay}
+def bots_of_room(bots: Bots, room: Room) -> frozenset[UserID]:
+    """Return the bots of a room: both creators, the assistant in AI rooms, the relay but in a person's own room."""
+    assistant = {bots.assistant} if room.type is RoomType.AI else set[UserID]()
+    relay = set[UserID]() if room.personal else {bots.relay}
+    return bots.creators | assistant | relay

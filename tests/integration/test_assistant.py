@@ -1,5 +1,6 @@
 """NexusHub in a person's own room, answered by the real local model, streaming by edits of one message."""
 
+import uuid
 from typing import Any
 
 from tests.support.backend import Backend, Client, member_id
@@ -83,3 +84,26 @@ async def test_a_tenant_can_switch_the_assistant_off(backend: Backend) -> None:
     await backend.finish(await backend.ok("PUT", f"/v1/tenants/{tenant_id}", body))
     token = (await backend.sign_in(member_id(tenant_id, "bob"))).session["session_token"]
     assert (await backend.call("POST", f"/v1/tenants/{tenant_id}/ai-rooms", token=token)).status == 403
+
+
+async def test_in_a_room_of_several_people_it_answers_who_mentions_it(backend: Backend) -> None:
+    rooms = [{"key": "ask", "type": "ai", "name": "Ask NexusHub"}]
+    tenant_id = await backend.new_tenant(rooms=rooms, ann="owner", bob="member")
+    key = await backend.integration_key(tenant_id)
+    bob = await backend.sign_in(member_id(tenant_id, "bob"))
+    room_id = (await bob.rooms())["ask"]
+    await bob.say(room_id, "This is for Ann alone.")
+    assistant = f"@bitnexus_nexushub:{backend.stack['server_name']}"
+    content = {"msgtype": "m.text", "body": "NexusHub: say hello", "m.mentions": {"user_ids": [assistant]}}
+    await bob.ok("PUT", f"v3/rooms/{room_id}/send/m.room.message/{uuid.uuid4().hex}", content)
+    first, *edits = await finished(bob, room_id)
+    assert {edit["content"]["m.relates_to"]["event_id"] for edit in edits} <= {first["event_id"]}
+    event = {"type": "alert", "id": "1", "to": [{"room": "ask"}], "title": "For everybody"}
+    assert (await backend.call("POST", "/v1/events", event, token=key)).status == 202
+    await until(
+        lambda: bob.messages(room_id),
+        lambda events: any("com.bitnexus.delivery_id" in event["content"] for event in events),
+    )
+    # what was not for it has got no answer by now
+    runs = {event["content"].get("com.bitnexus.ai", {}).get("run_id") for event in answers(await bob.messages(room_id))}
+    assert len(runs - {None}) == 1

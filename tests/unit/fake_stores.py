@@ -21,7 +21,7 @@ from bridge.model.ids import (
 )
 from bridge.model.job import Job, Lane
 from bridge.model.json import JsonObject
-from bridge.model.room import Observed, ObservedMembership, ObservedPerson, ObservedRoom
+from bridge.model.room import Observed, ObservedMembership, ObservedPerson, ObservedRoom, RoomKind
 from bridge.model.tenant import (
     Member,
     Person,
@@ -163,9 +163,13 @@ class FakeRooms(Store):
     async def room_ids(self) -> Mapping[RoomKey, RoomID]:
         return {key: room_id for room_id, (owner, key, _) in self._memory.rooms.items() if owner == self._tenant_id}
 
-    async def find_room_type(self, room_id: RoomID) -> str | None:
+    async def find_kind(self, room_id: RoomID) -> RoomKind | None:
         found = self._memory.rooms.get(room_id)
-        return found[2] if found and found[0] == self._tenant_id else None
+        if found is None or found[0] != self._tenant_id:
+            return None
+        tenant = self._memory.tenants.get(self._tenant_id)
+        own = {room.key for room in tenant.rooms if room.personal} if tenant else set[RoomKey]()
+        return RoomKind(type=found[2], personal=found[1] in own)
 
     async def record_room(self, room_id: RoomID, key: RoomKey, room_type: str) -> None:
         if key not in await self.room_ids():

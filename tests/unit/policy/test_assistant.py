@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bridge.model.event import MatrixEvent
 from bridge.model.ids import EventID, RoomID
+from bridge.model.room import RoomKind
 from bridge.model.session import Turn
 from bridge.policy.assistant import (
     MAX_EDITS,
@@ -32,23 +33,39 @@ QUESTION = MatrixEvent(
 )
 
 
+OWN = RoomKind(type="ai", personal=True)
+SHARED = RoomKind(type="ai", personal=False)
+
+
+def mentioning(*user_ids: object) -> MatrixEvent:
+    return replace(QUESTION, content={**QUESTION.content, "m.mentions": {"user_ids": list(user_ids)}})
+
+
 @pytest.mark.parametrize(
-    ("event", "room_type", "expected"),
+    ("event", "kind", "expected"),
     [
-        (QUESTION, "ai", True),
-        (QUESTION, "general", False),
-        (QUESTION, "", False),
-        (replace(QUESTION, sender=BOTS.assistant), "ai", False),
-        (replace(QUESTION, sender=BOTS.relay), "ai", False),
-        (replace(QUESTION, content={"msgtype": "m.notice", "body": "x"}), "ai", False),
-        (replace(QUESTION, content={"msgtype": "m.image", "body": "x"}), "ai", False),
-        (replace(QUESTION, content={}), "ai", False),
-        (replace(QUESTION, content={"msgtype": ["m.text"]}), "ai", False),
-        (replace(QUESTION, event_type="m.reaction"), "ai", False),
+        (QUESTION, OWN, True),
+        (QUESTION, SHARED, False),
+        (mentioning(BOTS.assistant), SHARED, True),
+        (mentioning(BOTS.assistant), OWN, True),
+        (mentioning(user("ben")), SHARED, False),
+        (mentioning(BOTS.assistant.upper()), SHARED, False),
+        (replace(QUESTION, content={**QUESTION.content, "m.mentions": {"user_ids": BOTS.assistant}}), SHARED, False),
+        (replace(QUESTION, content={**QUESTION.content, "m.mentions": [BOTS.assistant]}), SHARED, False),
+        (mentioning(BOTS.assistant), RoomKind(type="general", personal=False), False),
+        (QUESTION, RoomKind(type="general", personal=True), False),
+        (QUESTION, RoomKind(type="", personal=False), False),
+        (replace(QUESTION, sender=BOTS.assistant), OWN, False),
+        (replace(QUESTION, sender=BOTS.relay), OWN, False),
+        (replace(QUESTION, content={"msgtype": "m.notice", "body": "x"}), OWN, False),
+        (replace(QUESTION, content={"msgtype": "m.image", "body": "x"}), OWN, False),
+        (replace(QUESTION, content={}), OWN, False),
+        (replace(QUESTION, content={"msgtype": ["m.text"]}), OWN, False),
+        (replace(QUESTION, event_type="m.reaction"), OWN, False),
     ],
 )
-def test_whom_it_answers(event: MatrixEvent, room_type: str, *, expected: bool) -> None:
-    assert wants_answer(event, room_type, BOTS) is expected
+def test_whom_it_answers(event: MatrixEvent, kind: RoomKind, *, expected: bool) -> None:
+    assert wants_answer(event, kind, BOTS) is expected
 
 
 def test_a_conversation_is_read_from_its_side() -> None:

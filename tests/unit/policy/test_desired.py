@@ -85,7 +85,6 @@ LISTED = frozenset({MemberID("ben")})
         ((room("general"), room("general")), "$.rooms[1].key"),
         ((room("ai_ben"),), "$.rooms[0].key"),
         ((room("general"), room("x", type=RoomType.DM)), "$.rooms[1].type"),
-        ((room("x", type=RoomType.AI),), "$.rooms[0].type"),
         ((room("x", type=RoomType.ALLIANCE),), "$.rooms[0].type"),
         ((room("x", member_ids=LISTED),), "$.rooms[0].members"),
     ],

@@ -173,12 +173,12 @@ def test_the_level_that_a_content_gives(levels: dict[str, object], level: int) -
     assert level_of(user("ben"), levels) == level
 
 
-@pytest.mark.parametrize(
-    ("room_type", "speaker"),
-    [(kind, BOTS.assistant if kind is RoomType.AI else BOTS.relay) for kind in RoomType],
-)
-def test_both_creators_and_the_one_that_speaks_are_in_a_room(room_type: RoomType, speaker: str) -> None:
-    assert bots_of_room(BOTS, room_type) == BOTS.creators | {speaker}
+@pytest.mark.parametrize("room_type", list(RoomType))
+@pytest.mark.parametrize("personal", [False, True])
+def test_both_creators_and_those_who_speak_are_in_a_room(room_type: RoomType, *, personal: bool) -> None:
+    room = Room(key=RoomKey("x"), type=room_type, name="X", personal=personal)
+    speakers = {BOTS.assistant: room_type is RoomType.AI, BOTS.relay: not personal}
+    assert bots_of_room(BOTS, room) == BOTS.creators | {bot for bot, speaks in speakers.items() if speaks}
 
 
 def test_who_belongs() -> None:
