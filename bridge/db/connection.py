@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import asyncpg
 import msgspec
 
-from bridge.errors import DependencyDown
+from bridge.errors import ConfigError, DependencyDown
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
@@ -26,7 +26,7 @@ UNREACHABLE = (
 
 
 async def open_pool(url: str, *, size: int, application_name: str) -> Pool:
-    """Open a pool of at most ``size`` connections; raises DependencyDown when PostgreSQL does not answer."""
+    """Open a pool of at most ``size`` connections; raises DependencyDown when PostgreSQL is away, ConfigError else."""
     with_codecs: Any = _set_codecs
     try:
         return await asyncpg.create_pool(
@@ -37,8 +37,12 @@ async def open_pool(url: str, *, size: int, application_name: str) -> Pool:
             command_timeout=30,
             server_settings={"application_name": application_name},
         )
+    except asyncpg.ClientConfigurationError as error:
+        raise ConfigError(f"no address of PostgreSQL, see the settings under 'database': {error}") from error
     except UNREACHABLE as error:
         raise DependencyDown(f"PostgreSQL does not answer: {error}") from error
+    except asyncpg.PostgresError as error:
+        raise ConfigError(f"PostgreSQL refuses us, see the settings under 'database': {error}") from error
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import asyncpg
@@ -15,7 +15,7 @@ from bridge.config import Config, load_config
 from bridge.db.connection import Pool, open_pool
 from bridge.db.database import MissingAuditRow, PostgresDatabase
 from bridge.db.schema import GLOBAL_TABLES, migrate
-from bridge.errors import InvalidInput
+from bridge.errors import ConfigError, InvalidInput
 from bridge.model.audit import GENESIS, PLATFORM_ACTOR, AuditEntry
 from bridge.model.effect import RegisterUser
 from bridge.model.ids import MemberID, TenantID, UserID
@@ -287,3 +287,13 @@ async def test_what_the_database_cannot_hold_is_undone_alone(opened: Opened, bac
 
 class UndoneError(Exception):
     """Undoes what a test did in a transaction."""
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda url: url.replace("bitnexus_app:", "bitnexus_app:x"), lambda url: url + "_absent", lambda _url: "nonsense"],
+    ids=["password", "database", "address"],
+)
+async def test_a_database_that_refuses_us_is_told_in_words(opened: Opened, spoil: Callable[[str], str]) -> None:
+    with pytest.raises(ConfigError, match="see the settings under 'database'"):
+        await open_pool(spoil(opened.config.database.url), size=1, application_name="tests")
