@@ -27,6 +27,7 @@ from bridge.actions.relay_event import PreviewEvent, RelayEvent, ShowDelivery
 from bridge.actions.remove_member import RemoveMember
 from bridge.actions.send_messages import SendMessages
 from bridge.actions.show_tenant import ListTenants, RequestReconcile, ShowJob, ShowTenant
+from bridge.actions.sweep_old_rows import SweepOldRows
 from bridge.actions.upsert_tenant import UpsertTenant
 from bridge.api.auth import Authenticator
 from bridge.api.call import Actions
@@ -48,9 +49,11 @@ from bridge.model.room import Bots, MatrixHouse
 from bridge.outbound.assistant import OpenAiAssistant
 from bridge.ports import Queue
 from bridge.system import SystemClock, SystemEntropy
-from bridge.worker import Worker, backoff_seconds
+from bridge.worker import Worker, backoff_seconds, repeat
 
 _log = structlog.stdlib.get_logger("bridge.app")
+
+_SWEEP_SECONDS = 3600.0
 
 
 def house_of(config: Config) -> MatrixHouse:
@@ -110,6 +113,8 @@ async def running_bridge(config: Config) -> AsyncGenerator["asyncio.Task[None]",
         )
         attached = asyncio.create_task(_attach(homeserver, worker, names), name="attach to Synapse")
         stack.push_async_callback(_stop, attached, worker, config.worker.drain_seconds)
+        sweep = repeat("sweep", SweepOldRows(database=database, clock=SystemClock()), every_seconds=_SWEEP_SECONDS)
+        stack.push_async_callback(_cancel, asyncio.create_task(sweep, name="sweep"))
         await _serve(stack, config.metrics.listen, _metrics_app())
         api = _api_app(config, house, database, homeserver, app_pool, is_attached=attached.done)
         await _serve(stack, config.http.listen, api)
@@ -300,6 +305,10 @@ async def _attach(homeserver: SynapseHomeserver, worker: Worker, names: dict[Use
 
 
 async def _stop(attached: "asyncio.Task[None]", worker: Worker, drain_seconds: float) -> None:
-    attached.cancel()
-    await asyncio.gather(attached, return_exceptions=True)
+    await _cancel(attached)
     await worker.stop(drain_seconds=drain_seconds)
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

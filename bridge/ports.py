@@ -106,6 +106,10 @@ class Outbox(Protocol):
         """Take a key for this body; False when it was taken before, by whatever body."""
         ...
 
+    async def forget_receipts(self, before: datetime) -> int:
+        """Delete idempotency keys taken before a time, and return how many there were."""
+        ...
+
     async def add_delivery(
         self, delivery_id: DeliveryID, *, event: BusinessEvent, key_id: str, room_key: RoomKey, message: Outgoing
     ) -> None: ...
@@ -133,6 +137,10 @@ class Jobs(Protocol):
     ) -> None: ...
 
     async def finish(self, lane: Lane, job_id: JobID, *, error: str | None) -> None: ...
+
+    async def forget_finished(self, before: datetime) -> int:
+        """Delete jobs finished before a time with their effects, and return how many there were."""
+        ...
 
 
 class Keys(Protocol):
@@ -188,6 +196,10 @@ class Inbox(Protocol):
         ...
 
     async def quarantine(self, item: InboxItem, error: str) -> None: ...
+
+    async def forget_handled(self, before: datetime, *, limit: int) -> int:
+        """Delete up to ``limit`` rows handled before a time, and return how many there were."""
+        ...
 
 
 class Work(Protocol):

@@ -25,6 +25,16 @@ def backoff_seconds(attempts: int) -> float:
     return min(_LONGEST_WAIT, 0.5 * 2.0 ** min(attempts, 10))
 
 
+async def repeat(name: str, act: Callable[[], Awaitable[object]], *, every_seconds: float) -> None:
+    """Do a chore now and again until cancelled; one that fails is logged, and done the next time."""
+    while True:
+        try:
+            _log.info("chore done", chore=name, result=await act())
+        except Exception:  # noqa: BLE001 - a chore that fails once must not be the last
+            _log.exception("chore failed", chore=name)
+        await asyncio.sleep(every_seconds)
+
+
 @dataclass(kw_only=True)
 class Worker:
     """One process's share of the queues; several workers on one PostgreSQL share lanes between them."""

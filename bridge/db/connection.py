@@ -55,6 +55,11 @@ async def connection_of(pool: Pool) -> AsyncGenerator[Connection, None]:
         raise DependencyDown("the database does not answer; try again shortly") from error
 
 
+def rows_of(status: str) -> int:
+    """Return the number of rows in a command's status, such as ``DELETE 3``."""
+    return int(status.rpartition(" ")[2])
+
+
 async def _set_codecs(connection: Connection) -> None:
     # jsonb's binary form is a version byte and the text
     await connection.set_type_codec(

@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 
-from bridge.db.connection import Connection, Pool, connection_of
+from bridge.db.connection import Connection, Pool, connection_of, rows_of
 from bridge.db.lanes import add_to_lane, take_from_lane
 from bridge.model.event import InboxItem, MatrixEvent, Receipt
 from bridge.model.ids import RoomID
@@ -55,6 +56,14 @@ class InboxStore:
         await self._connection.execute(
             "INSERT INTO quarantine (body, error) VALUES ($1, $2)", msgspec.json.encode(item.body).decode(), error
         )
+
+    async def forget_handled(self, before: datetime, *, limit: int) -> int:
+        status = await self._connection.execute(
+            "DELETE FROM inbox WHERE inbox_id IN (SELECT inbox_id FROM inbox WHERE handled_at < $1 LIMIT $2)",
+            before,
+            limit,
+        )
+        return rows_of(status)
 
 
 async def store_transaction(

@@ -2,8 +2,9 @@
 
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 
-from bridge.db.connection import Connection
+from bridge.db.connection import Connection, rows_of
 from bridge.db.lanes import add_to_lane, take_from_lane
 from bridge.model.effect import Effect, EffectTarget, effect_target
 from bridge.model.ids import JobID, RoomID, TenantID
@@ -117,3 +118,9 @@ class JobStore:
             error,
         )
         await take_from_lane(self._connection, lane, count=1)
+
+    async def forget_finished(self, before: datetime) -> int:
+        status = await self._connection.execute(
+            "DELETE FROM jobs WHERE tenant_id = $1 AND finished_at < $2", self._tenant_id, before
+        )
+        return rows_of(status)

@@ -1,8 +1,9 @@
 """The outbox of one tenant: messages frozen before their first attempt, and the deliveries of integrations."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from bridge.db.connection import Connection
+from bridge.db.connection import Connection, rows_of
 from bridge.db.lanes import add_to_lane, take_from_lane
 from bridge.model.event import BusinessEvent, Delivery, OutboxItem, Outgoing
 from bridge.model.ids import DeliveryID, EventID, OutboxID, RoomID, RoomKey, TenantID
@@ -85,6 +86,12 @@ class OutboxStore:
             list(delivery_ids),
         )
         return status == "INSERT 0 1"
+
+    async def forget_receipts(self, before: datetime) -> int:
+        status = await self._connection.execute(
+            "DELETE FROM event_receipts WHERE tenant_id = $1 AND created_at < $2", self._tenant_id, before
+        )
+        return rows_of(status)
 
     async def add_delivery(
         self, delivery_id: DeliveryID, *, event: BusinessEvent, key_id: str, room_key: RoomKey, message: Outgoing

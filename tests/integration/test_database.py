@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import asyncpg
 import pytest
 
+from bridge.actions.sweep_old_rows import SweepOldRows
 from bridge.app import house_of
 from bridge.config import Config, load_config
 from bridge.db.connection import Pool, open_pool
@@ -297,3 +298,36 @@ class UndoneError(Exception):
 async def test_a_database_that_refuses_us_is_told_in_words(opened: Opened, spoil: Callable[[str], str]) -> None:
     with pytest.raises(ConfigError, match="see the settings under 'database'"):
         await open_pool(spoil(opened.config.database.url), size=1, application_name="tests")
+
+
+async def test_what_has_served_its_time_is_forgotten_and_nothing_else(opened: Opened, backend: Backend) -> None:
+    tenant_id = TenantID(await backend.new_tenant())
+    marks = {days: f"{tenant_id}-{days}" for days in (1, 8, 31)}
+    for days, mark in marks.items():
+        await opened.owner.execute(
+            "INSERT INTO inbox (event_id, room_id, kind, handled_at)"
+            " VALUES ($1, '!x', 'event', now() - make_interval(days => $2))",
+            mark,
+            days,
+        )
+        await opened.owner.execute(
+            "INSERT INTO event_receipts (tenant_id, idempotency_key, body_sha256, delivery_ids, created_at)"
+            " VALUES ($1, $2, '', '{}', now() - make_interval(days => $3))",
+            tenant_id,
+            mark,
+            days,
+        )
+        await opened.owner.execute(
+            "INSERT INTO jobs (job_id, tenant_id, revision, state, finished_at)"
+            " VALUES (gen_random_uuid(), $1, $2, 'done', now() - make_interval(days => $3))",
+            tenant_id,
+            1000 + days,
+            days,
+        )
+    assert await SweepOldRows(database=opened.database, clock=SystemClock())() >= 4
+    events = await opened.owner.fetch("SELECT event_id FROM inbox WHERE event_id LIKE $1 || '-%'", tenant_id)
+    keys = await opened.owner.fetch("SELECT idempotency_key FROM event_receipts WHERE tenant_id = $1", tenant_id)
+    jobs = await opened.owner.fetch("SELECT revision FROM jobs WHERE tenant_id = $1 AND revision > 1000", tenant_id)
+    assert {row["event_id"] for row in events} == {marks[1], marks[8]}
+    assert {row["idempotency_key"] for row in keys} == {marks[1]}
+    assert {row["revision"] for row in jobs} == {1001, 1008}

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from bridge.errors import Conflict, DependencyDown
 from bridge.model.job import Lane
 from bridge.ports import Queue
-from bridge.worker import Worker, backoff_seconds
+from bridge.worker import Worker, backoff_seconds, repeat
 
 
 @pytest.fixture(autouse=True)
@@ -316,3 +316,23 @@ async def test_a_worker_that_never_began_stops() -> None:
 @pytest.mark.parametrize(("attempts", "seconds"), [(0, 0.5), (1, 1), (2, 2), (6, 32), (7, 60), (10, 60), (10**6, 60)])
 def test_waits_double_up_to_a_minute(attempts: int, seconds: float) -> None:
     assert backoff_seconds(attempts) == seconds
+
+
+async def test_a_chore_that_fails_is_done_again() -> None:
+    done = asyncio.Event()
+    tries: list[int] = []
+
+    async def sweep() -> int:
+        tries.append(len(tries))
+        if len(tries) == 1:
+            raise RuntimeError("once")
+        done.set()
+        return len(tries)
+
+    task = asyncio.create_task(repeat("sweep", sweep, every_seconds=0))
+    async with asyncio.timeout(10):
+        await done.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert tries[:2] == [0, 1]

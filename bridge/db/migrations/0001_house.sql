@@ -52,6 +52,7 @@ CREATE TABLE inbox (
   handled_at timestamptz
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX inbox_pending ON inbox (room_id, inbox_id) WHERE handled_at IS NULL;
+CREATE INDEX inbox_handled ON inbox (handled_at) WHERE handled_at IS NOT NULL;
 
 CREATE TABLE quarantine (
   quarantine_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
