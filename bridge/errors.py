@@ -33,6 +33,11 @@ class BitnexusError(Exception):
         self.sentence = sentence
         self.details: Mapping[str, str | int] = MappingProxyType(details)
 
+    @property
+    def body(self) -> dict[str, str | int]:
+        """The Matrix standard error that tells of this one."""
+        return {"errcode": self.errcode, "error": self.sentence, **self.details}
+
 
 class InvalidInput(BitnexusError):
     """The request's content is wrong; ``path`` names the field, such as ``$.rooms[2].type``."""

@@ -65,7 +65,7 @@ class Rooms(Protocol):
     async def record_room(self, room_id: RoomID, key: RoomKey, room_type: str) -> None: ...
 
     async def record_state(self, events: Sequence[MatrixEvent]) -> Sequence[MatrixEvent]:
-        """Keep the newest of each state; return those of ``events`` that were newer than what stood."""
+        """Keep the newest of each state; return those of ``events``, one a state, that were newer than what stood."""
         ...
 
 
@@ -278,6 +278,10 @@ class Sessions(Protocol):
 
     async def use_token_once(self, *, iss: str, jti: str, expires_at: datetime) -> bool:
         """Remember a signed token; False when it was used before."""
+        ...
+
+    async def forget_expired(self) -> int:
+        """Delete sessions that are over and signed tokens that nobody accepts any more; return how many there were."""
         ...
 
     async def forget_token(self, *, iss: str, jti: str) -> None:

@@ -1,7 +1,7 @@
 """Make one effect happen in Matrix, and record what is known from it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from bridge.errors import Conflict, HomeserverRefused
@@ -59,15 +59,11 @@ class ApplyEffect:
     async def _create_room(
         self, tenant_id: TenantID, effect: CreateRoom, room_ids: Mapping[RoomKey, RoomID], *, resumed: bool
     ) -> RoomID:
-        effect = CreateRoom(
-            room_key=effect.room_key,
-            creation_content=effect.creation_content,
-            state=tuple(
-                (kind, resolve_room_id(key, room_ids), resolve_content(content, room_ids))
-                for kind, key, content in effect.state
-            ),
-            bots=effect.bots,
+        state = tuple(
+            (kind, resolve_room_id(key, room_ids), resolve_content(content, room_ids))
+            for kind, key, content in effect.state
         )
+        effect = replace(effect, state=state)
         if has_pending_room(effect):
             raise Conflict(f"the room '{effect.room_key}' names a room whose creation failed")
         room_id = None
@@ -95,7 +91,7 @@ class ApplyEffect:
                     raise Conflict(f"the room '{state_key.removeprefix(PENDING_PREFIX)}' does not exist yet")
                 content = resolve_content(effect.content, room_ids)
                 await self.homeserver.set_state(room_id, event_type, state_key, content)
-            case JoinUser(user_id=user_id):
+            case JoinUser():
                 await self._join(room_id, effect)
             case RemoveUser(user_id=user_id):
                 await self.homeserver.kick(room_id, user_id)

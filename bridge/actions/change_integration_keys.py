@@ -1,6 +1,5 @@
 """Make, list and revoke a tenant's integration keys."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,12 +7,11 @@ from datetime import datetime
 from bridge.actions.plan_tenant import find_tenant
 from bridge.errors import NotFound
 from bridge.model.audit import Actor, AuditEntry
-from bridge.model.credential import IntegrationKey
+from bridge.model.credential import IntegrationKey, secret_sha256
 from bridge.model.ids import RoomKey, TenantID
 from bridge.ports import Database, Entropy
 
 KEY_PREFIX = "bxi_"
-SCOPES = ("events:write", "deliveries:read", "webhooks:manage", "directory:read")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +42,7 @@ class CreateIntegrationKey:
             created = await act.keys.add(
                 name=name,
                 prefix=secret[:12],
-                secret_sha256=hashlib.sha256(secret.encode()).digest(),
+                secret_sha256=secret_sha256(secret),
                 scopes=scopes,
                 room_keys=room_keys,
                 expires_at=expires_at,

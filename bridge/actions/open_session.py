@@ -1,12 +1,11 @@
 """Sign a person in with a token of the BitNexus backend, and out again."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from bridge.errors import DependencyDown, Forbidden, UnknownCredential
-from bridge.model.credential import SessionCredential
+from bridge.model.credential import SessionCredential, secret_sha256
 from bridge.model.ids import PLATFORM, DeviceID, MemberID
 from bridge.model.session import Login, VerifiedToken
 from bridge.model.tenant import Person, TenantRole
@@ -57,7 +56,7 @@ class OpenSession:
         login = await self.homeserver.log_in(person.user_id, device_id)
         session_token = SESSION_PREFIX + self.entropy.token()
         await self.sessions.add(
-            token_sha256=hashlib.sha256(session_token.encode()).digest(),
+            token_sha256=secret_sha256(session_token),
             member_id=person.member_id,
             device_id=login.device_id,
             expires_at=self.clock.now() + timedelta(seconds=self.lifetime_seconds),

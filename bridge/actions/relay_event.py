@@ -4,12 +4,14 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bridge.actions.plan_tenant import find_tenant
 from bridge.errors import Forbidden, KeyReused, NotFound
 from bridge.model.credential import IntegrationCredential
 from bridge.model.event import BusinessEvent, Delivery, Outgoing
 from bridge.model.ids import DeliveryID, MemberID, RoomID, RoomKey, UserID
 from bridge.model.json import JsonObject
 from bridge.model.room import MatrixHouse
+from bridge.model.tenant import Tenant
 from bridge.policy.relay import render_event
 from bridge.ports import Database, Entropy, Work
 
@@ -32,8 +34,7 @@ class RelayEvent:
             delivery_ids = [DeliveryID(f"dlv_{self.entropy.token()}") for _ in event.room_keys]
             if not await work.outbox.claim_idempotency_key(event.idempotency_key, body_sha256, delivery_ids):
                 return await _earlier_answer(work, event.idempotency_key, body_sha256)
-            rooms = await _find_rooms(work, event, credential)
-            mentioned = await _find_mentioned(work, event.mentions)
+            rooms, mentioned = await _find_targets(work, event, credential)
             for delivery_id, (room_key, room_id) in zip(delivery_ids, rooms.items(), strict=True):
                 await work.outbox.add_delivery(
                     delivery_id,
@@ -62,8 +63,7 @@ class PreviewEvent:
         """Return the content for each room; raises NotFound, Forbidden."""
         _refuse_scope(credential, "events:write")
         async with self.database.work(credential.tenant_id) as work:
-            rooms = await _find_rooms(work, event, credential)
-            mentioned = await _find_mentioned(work, event.mentions)
+            rooms, mentioned = await _find_targets(work, event, credential)
         return {key: render_event(event, DeliveryID("dlv_preview"), mentioned) for key in rooms}
 
 
@@ -99,25 +99,29 @@ async def _earlier_answer(work: Work, idempotency_key: str, body_sha256: bytes) 
     return receipt[1]
 
 
-async def _find_rooms(work: Work, event: BusinessEvent, credential: IntegrationCredential) -> Mapping[RoomKey, RoomID]:
-    tenant = await work.tenants.find()
+async def _find_targets(
+    work: Work, event: BusinessEvent, credential: IntegrationCredential
+) -> tuple[Mapping[RoomKey, RoomID], Mapping[MemberID, UserID]]:
+    """Return the rooms and the people that an event names; raises NotFound with the field."""
+    tenant = await find_tenant(work)
     room_ids = await work.rooms.room_ids()
-    open_keys = (
-        {room.key for room in tenant.rooms if not room.archived and not room.personal} if tenant else set[RoomKey]()
-    )
-    found: dict[RoomKey, RoomID] = {}
+    return _rooms_in(tenant, event, room_ids, credential), _people_in(tenant, event)
+
+
+def _rooms_in(
+    tenant: Tenant, event: BusinessEvent, room_ids: Mapping[RoomKey, RoomID], credential: IntegrationCredential
+) -> Mapping[RoomKey, RoomID]:
+    open_keys = {room.key for room in tenant.rooms if not room.archived and not room.personal}
     for index, key in enumerate(event.room_keys):
         # a room out of the key's reach is answered like one that does not exist
         if key not in room_ids or key not in open_keys or not _reaches(credential, key):
             raise NotFound(f"there is no room '{key}' that this key may write to", path=f"$.to[{index}].room")
-        found[key] = room_ids[key]
-    return found
+    return {key: room_ids[key] for key in event.room_keys}
 
 
-async def _find_mentioned(work: Work, member_ids: Sequence[MemberID]) -> Mapping[MemberID, UserID]:
-    tenant = await work.tenants.find() if member_ids else None
-    members = {member.member_id: member.user_id for member in tenant.members} if tenant else {}
-    for index, member_id in enumerate(member_ids):
+def _people_in(tenant: Tenant, event: BusinessEvent) -> Mapping[MemberID, UserID]:
+    members = {member.member_id: member.user_id for member in tenant.members}
+    for index, member_id in enumerate(event.mentions):
         if member_id not in members:
             raise NotFound(f"there is no person '{member_id}' in this tenant", path=f"$.mentions[{index}]")
-    return {member_id: members[member_id] for member_id in member_ids}
+    return {member_id: members[member_id] for member_id in event.mentions}

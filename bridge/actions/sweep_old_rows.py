@@ -1,10 +1,10 @@
-"""Forget what has served its time: handled events, idempotency keys, finished jobs."""
+"""Forget what has served its time: handled events, idempotency keys, finished jobs, expired sessions."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 
 from bridge.model.ids import PLATFORM, TenantID
-from bridge.ports import Clock, Database
+from bridge.ports import Clock, Database, Sessions
 
 # Synapse repeats a transaction until it is answered, and never one of a month ago
 HANDLED_EVENTS = timedelta(days=30)
@@ -20,11 +20,12 @@ class SweepOldRows:
     """Delete in small transactions, so that nobody waits for it."""
 
     database: Database
+    sessions: Sessions
     clock: Clock
 
     async def __call__(self) -> int:
         """Return how many rows were forgotten; raises DependencyDown."""
-        swept = await self._sweep_inbox()
+        swept = await self._sweep_inbox() + await self.sessions.forget_expired()
         after: TenantID | None = None
         while page := await self.database.list_tenants(after=after, limit=_PAGE):
             for tenant in page:

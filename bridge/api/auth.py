@@ -1,6 +1,5 @@
 """Who a request speaks for, by its bearer token alone."""
 
-import hashlib
 import hmac
 from dataclasses import dataclass
 
@@ -8,7 +7,7 @@ from bridge.actions.change_integration_keys import KEY_PREFIX
 from bridge.actions.open_session import SESSION_PREFIX
 from bridge.api.call import CredentialKind, Route
 from bridge.errors import Forbidden, MissingCredential, UnknownCredential
-from bridge.model.credential import Credential, IntegrationCredential, PlatformCredential
+from bridge.model.credential import Credential, IntegrationCredential, PlatformCredential, secret_sha256
 from bridge.ports import Database, Sessions
 
 
@@ -35,13 +34,13 @@ class Authenticator:
         return credential
 
     async def _find(self, token: str) -> Credential | None:
-        digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+        digest = secret_sha256(token)
         if token.startswith(KEY_PREFIX):
             return await self.database.find_integration(digest)
         if token.startswith(SESSION_PREFIX):
             return await self.sessions.find(digest)
         # equal lengths, so that the comparison's time tells nothing
-        is_platform = hmac.compare_digest(digest, hashlib.sha256(self.platform_key.encode()).digest())
+        is_platform = hmac.compare_digest(digest, secret_sha256(self.platform_key))
         return PlatformCredential() if is_platform else None
 
 

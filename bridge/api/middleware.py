@@ -30,9 +30,7 @@ async def render_errors(request: web.Request, handler: Next) -> web.StreamRespon
     try:
         return await handler(request)
     except BitnexusError as error:
-        response = web.json_response(
-            {"errcode": error.errcode, "error": error.sentence, **error.details}, status=error.status
-        )
+        response = web.json_response(error.body, status=error.status)
         if isinstance(error, LimitExceeded | DependencyDown):
             response.headers[hdrs.RETRY_AFTER] = str(max(1, error.retry_after_ms // 1000))
         return response

@@ -71,15 +71,12 @@ class OutboxStore:
         return (row["body_sha256"], row["delivery_ids"]) if row else None
 
     async def claim_idempotency_key(self, key: str, body_sha256: bytes, delivery_ids: Sequence[DeliveryID]) -> bool:
-        await self._connection.execute(
-            "DELETE FROM event_receipts WHERE tenant_id = $1 AND idempotency_key = $2"
-            " AND created_at < now() - interval '7 days'",
-            self._tenant_id,
-            key,
-        )
         status = await self._connection.execute(
-            "INSERT INTO event_receipts (tenant_id, idempotency_key, body_sha256, delivery_ids)"
-            " VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+            # a key older than seven days is free again, swept away or not
+            "INSERT INTO event_receipts AS r (tenant_id, idempotency_key, body_sha256, delivery_ids)"
+            " VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id, idempotency_key) DO UPDATE"
+            " SET body_sha256 = $3, delivery_ids = $4, created_at = now()"
+            " WHERE r.created_at < now() - interval '7 days'",
             self._tenant_id,
             key,
             body_sha256,

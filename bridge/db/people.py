@@ -5,7 +5,7 @@ from datetime import datetime
 
 import asyncpg
 
-from bridge.db.connection import Connection, Pool, connection_of
+from bridge.db.connection import Connection, Pool, connection_of, rows_of
 from bridge.model.credential import SessionCredential
 from bridge.model.ids import DeviceID, MemberID, UserID
 from bridge.model.tenant import Person
@@ -55,7 +55,6 @@ class SessionStore:
 
     async def add(self, *, token_sha256: bytes, member_id: MemberID, device_id: DeviceID, expires_at: datetime) -> None:
         async with connection_of(self._pool) as connection:
-            await connection.execute("DELETE FROM sessions WHERE expires_at < now()")
             await connection.execute(
                 "INSERT INTO sessions (token_sha256, member_id, device_id, expires_at) VALUES ($1, $2, $3, $4)",
                 token_sha256,
@@ -87,7 +86,6 @@ class SessionStore:
 
     async def use_token_once(self, *, iss: str, jti: str, expires_at: datetime) -> bool:
         async with connection_of(self._pool) as connection:
-            await connection.execute("DELETE FROM used_tokens WHERE expires_at < now() - interval '10 minutes'")
             status = await connection.execute(
                 "INSERT INTO used_tokens (iss, jti, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
                 iss,
@@ -95,6 +93,14 @@ class SessionStore:
                 expires_at,
             )
         return status == "INSERT 0 1"
+
+    async def forget_expired(self) -> int:
+        async with connection_of(self._pool) as connection:
+            sessions = await connection.execute("DELETE FROM sessions WHERE expires_at < now()")
+            tokens = await connection.execute(
+                "DELETE FROM used_tokens WHERE expires_at < now() - interval '10 minutes'"
+            )
+        return rows_of(sessions) + rows_of(tokens)
 
     async def forget_token(self, *, iss: str, jti: str) -> None:
         async with connection_of(self._pool) as connection:

@@ -83,25 +83,27 @@ class RoomStore:
         )
 
     async def record_state(self, events: Sequence[MatrixEvent]) -> Sequence[MatrixEvent]:
-        newer: list[MatrixEvent] = []
-        for event in events:
-            status = await self._connection.execute(
-                "INSERT INTO room_state AS s (tenant_id, room_id, event_type, state_key, event_id, sender, content,"
-                " origin_server_ts) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
-                " ON CONFLICT (room_id, event_type, state_key) DO UPDATE SET event_id = $5, sender = $6, content = $7,"
-                " origin_server_ts = $8 WHERE s.origin_server_ts <= $8 AND s.event_id <> $5",
-                self._tenant_id,
-                event.room_id,
-                event.event_type,
-                event.state_key,
-                event.event_id,
-                event.sender,
-                event.content,
-                event.origin_server_ts,
-            )
-            if status != "INSERT 0 0":
-                newer.append(event)
-                await self._project(event)
+        rows = await self._connection.fetch(
+            "INSERT INTO room_state AS s (tenant_id, room_id, event_type, state_key, event_id, sender, content,"
+            " origin_server_ts) SELECT $1, * FROM"
+            " unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::jsonb[], $8::bigint[])"
+            " ON CONFLICT (room_id, event_type, state_key) DO UPDATE SET event_id = excluded.event_id,"
+            " sender = excluded.sender, content = excluded.content, origin_server_ts = excluded.origin_server_ts"
+            " WHERE s.origin_server_ts <= excluded.origin_server_ts AND s.event_id <> excluded.event_id"
+            " RETURNING event_id",
+            self._tenant_id,
+            [event.room_id for event in events],
+            [event.event_type for event in events],
+            [event.state_key for event in events],
+            [event.event_id for event in events],
+            [event.sender for event in events],
+            [event.content for event in events],
+            [event.origin_server_ts for event in events],
+        )
+        stored = {row["event_id"] for row in rows}
+        newer = [event for event in events if event.event_id in stored]
+        for event in newer:
+            await self._project(event)
         return newer
 
     async def _project(self, event: MatrixEvent) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from aiohttp import web
 
 from bridge.actions.decide_login import DecideLogin
-from bridge.errors import BitnexusError, MalformedJson, MissingCredential, UnknownCredential
+from bridge.errors import BitnexusError, MalformedJson, MissingCredential, TooLarge, UnknownCredential
 from bridge.matrix.events import parse_transaction
 from bridge.model.event import MatrixEvent, Receipt
 from bridge.model.ids import UserID
@@ -78,11 +78,9 @@ async def render_errors(
     try:
         return await handler(request)
     except BitnexusError as error:
-        return web.json_response(
-            {"errcode": error.errcode, "error": error.sentence, **error.details}, status=error.status
-        )
+        return web.json_response(error.body, status=error.status)
     except web.HTTPRequestEntityTooLarge:
-        return web.json_response({"errcode": "M_TOO_LARGE", "error": "the body is too large"}, status=413)
+        return web.json_response(TooLarge("the body is too large").body, status=TooLarge.status)
 
 
 def _check_token(request: web.Request, expected: str) -> None:

@@ -1,10 +1,16 @@
 """Who a request speaks for."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
 from bridge.model.audit import PLATFORM_ACTOR, Actor
 from bridge.model.ids import MemberID, RoomKey, TenantID, UserID
+
+
+def secret_sha256(secret: str) -> bytes:
+    """Return the digest that a secret is stored and found by, whatever characters a caller sends."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from bridge.app import house_of
 from bridge.config import Config, load_config
 from bridge.db.connection import Pool, open_pool
 from bridge.db.database import MissingAuditRow, PostgresDatabase
+from bridge.db.people import SessionStore
 from bridge.db.schema import GLOBAL_TABLES, migrate
 from bridge.errors import ConfigError, InvalidInput
 from bridge.model.audit import GENESIS, PLATFORM_ACTOR, AuditEntry
@@ -324,10 +325,38 @@ async def test_what_has_served_its_time_is_forgotten_and_nothing_else(opened: Op
             1000 + days,
             days,
         )
-    assert await SweepOldRows(database=opened.database, clock=SystemClock())() >= 4
+    assert await SweepOldRows(database=opened.database, sessions=SessionStore(opened.app), clock=SystemClock())() >= 4
     events = await opened.owner.fetch("SELECT event_id FROM inbox WHERE event_id LIKE $1 || '-%'", tenant_id)
     keys = await opened.owner.fetch("SELECT idempotency_key FROM event_receipts WHERE tenant_id = $1", tenant_id)
     jobs = await opened.owner.fetch("SELECT revision FROM jobs WHERE tenant_id = $1 AND revision > 1000", tenant_id)
     assert {row["event_id"] for row in events} == {marks[1], marks[8]}
     assert {row["idempotency_key"] for row in keys} == {marks[1]}
     assert {row["revision"] for row in jobs} == {1001, 1008}
+
+
+@pytest.mark.parametrize(("days", "is_free"), [(6, False), (8, True)])
+async def test_an_idempotency_key_is_kept_for_seven_days(
+    opened: Opened, backend: Backend, days: int, *, is_free: bool
+) -> None:
+    tenant_id = TenantID(await backend.new_tenant())
+    async with opened.database.work(tenant_id) as work:
+        assert await work.outbox.claim_idempotency_key("k", b"old", [])
+    await opened.owner.execute(
+        "UPDATE event_receipts SET created_at = now() - make_interval(days => $2) WHERE tenant_id = $1", tenant_id, days
+    )
+    async with opened.database.work(tenant_id) as work:
+        assert await work.outbox.claim_idempotency_key("k", b"new", []) is is_free
+        assert await work.outbox.find_receipt("k") == (b"new" if is_free else b"old", [])
+
+
+async def test_used_tokens_are_swept_when_nobody_accepts_them_any_more(opened: Opened) -> None:
+    marks = {minutes: uuid.uuid4().hex for minutes in (5, 11)}
+    for minutes, mark in marks.items():
+        await opened.owner.execute(
+            "INSERT INTO used_tokens (iss, jti, expires_at) VALUES ('test', $1, now() - make_interval(mins => $2))",
+            mark,
+            minutes,
+        )
+    await SessionStore(opened.app).forget_expired()
+    left = await opened.owner.fetch("SELECT jti FROM used_tokens WHERE jti = ANY($1)", list(marks.values()))
+    assert [row["jti"] for row in left] == [marks[5]]

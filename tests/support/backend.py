@@ -4,7 +4,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -30,7 +30,6 @@ class Backend:
 
     http: aiohttp.ClientSession
     stack: Mapping[str, Any]
-    made: list[str] = field(default_factory=list)
 
     async def call(
         self,

@@ -1,6 +1,5 @@
 """Count the requests that the bridge makes to Synapse, from its own metrics."""
 
-import json
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -33,9 +32,3 @@ def metrics_url(backend: Backend) -> str:
 def config_of(backend: Backend) -> Path:
     """Return the bridge's config.yaml."""
     return Path(backend.stack["directory"]) / "config.yaml"
-
-
-def secrets_of(backend: Backend) -> dict[str, str]:
-    """Return the demo's secrets."""
-    found: dict[str, str] = json.loads((Path(backend.stack["directory"]) / "credentials.json").read_text())
-    return found
