@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from aiohttp import web
 
 from bridge.actions.decide_login import DecideLogin
-from bridge.errors import BitnexusError, MalformedJson, MissingCredential, TooLarge, UnknownCredential
+from bridge.errors import BitnexusError, MalformedJson, MissingCredential, NotFound, TooLarge, UnknownCredential
 from bridge.matrix.events import parse_transaction
+from bridge.model.credential import secret_sha256
 from bridge.model.event import MatrixEvent, Receipt
 from bridge.model.ids import UserID
 from bridge.telemetry import INBOX_EVENTS
@@ -51,7 +52,7 @@ class AppserviceEndpoints:
     async def get_absent(self, request: web.Request) -> web.Response:
         """Create nothing on demand: people come from BitNexus, and there are no aliases."""
         _check_token(request, self._hs_token)
-        return web.json_response({"errcode": "M_NOT_FOUND", "error": "not made on demand"}, status=404)
+        raise NotFound("not made on demand")
 
     async def post_ping(self, request: web.Request) -> web.Response:
         """Answer Synapse's ping."""
@@ -88,5 +89,5 @@ def _check_token(request: web.Request, expected: str) -> None:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise MissingCredential("a bearer token is needed")
-    if not hmac.compare_digest(token.encode(), expected.encode()):
+    if not hmac.compare_digest(secret_sha256(token), secret_sha256(expected)):
         raise UnknownCredential("this token is not ours")

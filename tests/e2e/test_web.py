@@ -66,7 +66,8 @@ async def test_unread_messages_are_counted_until_they_are_seen(open_as: Open, de
 async def test_an_answer_of_the_assistant_grows_in_place(open_as: Open, demo: dict[str, Any]) -> None:
     screen = await open_as("acme", people(demo, "acme", "member")[0])
     await screen.go_to("NexusHub")
-    await screen.say("Write five sentences about the sea, please.")
+    # long enough that nobody can miss it growing: the model makes short work of a short question
+    await screen.say("Write a long story about a ship on the sea, in ten paragraphs, with all details.")
     answer = screen.page.locator(".message[data-from=ai]").last
     await expect(answer).to_have_attribute("data-live", "true", timeout=MODEL_DEADLINE)
     shown = await answer.inner_text()

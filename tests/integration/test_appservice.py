@@ -1,5 +1,6 @@
 """What Synapse calls: stored before it is acknowledged, once, whatever it holds; by the token in the header alone."""
 
+import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator
@@ -10,6 +11,7 @@ import aiohttp
 import asyncpg
 import pytest
 from ruamel.yaml import YAML
+from yarl import URL
 
 from tests.support.backend import Backend, member_id
 from tests.support.waiting import until
@@ -53,6 +55,17 @@ def message(room_id: str, sender: str, body: str, **changes: object) -> dict[str
 async def test_a_wrong_token_is_refused(synapse: Synapse, token: str) -> None:
     status, body = await synapse.put({"events": []}, token=token)
     assert (status, body["errcode"]) == (401, "M_UNKNOWN_TOKEN")
+
+
+async def test_a_token_that_is_no_text_is_refused(synapse: Synapse) -> None:
+    address = URL(synapse.url)
+    reader, writer = await asyncio.open_connection(address.host, address.port)
+    writer.write(
+        b"POST /_matrix/app/v1/ping HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \xff\xfe\r\nContent-Length: 0\r\n\r\n"
+    )
+    status = await reader.readline()
+    writer.close()
+    assert status.split()[1] == b"401"
 
 
 async def test_a_token_in_the_query_is_not_looked_at(synapse: Synapse) -> None:
