@@ -2,8 +2,9 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -25,6 +26,7 @@ from bridge.actions.put_person import PutPerson
 from bridge.actions.reconcile_tenant import ReconcileTenant
 from bridge.actions.relay_event import PreviewEvent, RelayEvent, ShowDelivery
 from bridge.actions.remove_member import RemoveMember
+from bridge.actions.repair_gaps import RepairGaps
 from bridge.actions.send_messages import SendMessages
 from bridge.actions.show_tenant import ListTenants, RequestReconcile, ShowJob, ShowTenant
 from bridge.actions.sweep_old_rows import SweepOldRows
@@ -34,21 +36,26 @@ from bridge.api.call import Actions
 from bridge.api.server import build_api
 from bridge.api.tokens import JwtVerifier, TrustedIssuer
 from bridge.config import Config, Listener
+from bridge.db.bell import Bell
 from bridge.db.connection import Pool, open_pool
 from bridge.db.database import PostgresDatabase
+from bridge.db.gaps import GapStore
 from bridge.db.inbox import store_transaction
 from bridge.db.lanes import LaneStore
 from bridge.db.people import SessionStore
 from bridge.db.schema import check_version, migrate
 from bridge.errors import ConfigError, DependencyDown, HomeserverRefused
-from bridge.matrix.appservice import AppserviceEndpoints, InboxItems
+from bridge.matrix.appservice import AppserviceEndpoints, Store
 from bridge.matrix.appservice import render_errors as render_appservice_errors
-from bridge.matrix.homeserver import SynapseHomeserver
+from bridge.matrix.homeserver import SynapseHomeserver, obey_rate_limit
+from bridge.matrix.stream import SynapseStream
+from bridge.model.event import InboxItems
 from bridge.model.ids import UserID
 from bridge.model.room import Bots, MatrixHouse
 from bridge.outbound.assistant import OpenAiAssistant
 from bridge.ports import Queue
 from bridge.system import SystemClock, SystemEntropy
+from bridge.watch import Watch
 from bridge.worker import Worker, backoff_seconds, repeat
 
 _log = structlog.stdlib.get_logger("bridge.app")
@@ -90,32 +97,39 @@ async def run(config: Config) -> None:
 async def running_bridge(config: Config) -> AsyncGenerator["asyncio.Task[None]", None]:
     """Run the bridge for as long as the block lasts, and yield the task that attaches it to Synapse."""
     async with AsyncExitStack() as stack:
-        worker: Worker | None = None
-
-        def wake(queue: Queue) -> None:
-            if worker is not None:
-                worker.wake(queue)
-
         if config.database.migration_url is not None:
             _log.info("migrated", migrations=await migrate_database(config))
         app_pool, system_pool = await _pools(config, stack)
         await check_version(app_pool)
         house = house_of(config)
-        database = PostgresDatabase(app_pool, system_pool, bots=house.bots, clock=SystemClock(), wake=wake)
-        homeserver = await _homeserver(config, house, stack)
+        ears = _Ears()
+        bell = Bell(app_pool, config.database.url, ears.wake)
+        database = PostgresDatabase(app_pool, system_pool, bots=house.bots, clock=SystemClock(), wake=bell.ring)
+        http = await _http_to_synapse(config, stack)
+        homeserver = _homeserver(config, house, http, on_trouble=ears.notice_trouble)
         assistant = _assistant(config)
         stack.push_async_callback(assistant.close)
 
-        await _serve(stack, config.appservice.listen, _appservice_app(config, house, database, app_pool, wake))
+        store = _store(app_pool, bell, on_trouble=ears.notice_trouble)
+        await _serve(stack, config.appservice.listen, _appservice_app(config, house, database, store))
         names = dict.fromkeys(house.bots.all, "BitNexus") | {house.bots.assistant: assistant.name}
-        worker = _worker(
-            config, house=house, database=database, homeserver=homeserver, assistant=assistant, pool=app_pool
+        lanes = LaneStore(app_pool)
+        worker = ears.worker = _worker(
+            config, house=house, database=database, homeserver=homeserver, assistant=assistant, lanes=lanes
         )
+        watch = ears.watch = _watch(config, http, homeserver, app_pool, lanes, wake=worker.wake_all)
         attached = asyncio.create_task(_attach(homeserver, worker, names), name="attach to Synapse")
         stack.push_async_callback(_stop, attached, worker, config.worker.drain_seconds)
         sweep = SweepOldRows(database=database, sessions=SessionStore(app_pool), clock=SystemClock())
-        sweeping = asyncio.create_task(repeat("sweep", sweep, every_seconds=_SWEEP_SECONDS), name="sweep")
-        stack.push_async_callback(_cancel, sweeping)
+        _keep_running(
+            stack,
+            {
+                "sweep": repeat("sweep", sweep, every_seconds=_SWEEP_SECONDS),
+                "watch Synapse": watch.run(),
+                "tell other processes": bell.tell(),
+                "listen to other processes": bell.listen(),
+            },
+        )
         await _serve(stack, config.metrics.listen, _metrics_app())
         api = _api_app(config, house, database, homeserver, app_pool, is_attached=attached.done)
         await _serve(stack, config.http.listen, api)
@@ -144,15 +158,67 @@ async def _pools(config: Config, stack: AsyncExitStack) -> tuple[Pool, Pool]:
     return pools[0], pools[1]
 
 
-async def _homeserver(config: Config, house: MatrixHouse, stack: AsyncExitStack) -> SynapseHomeserver:
+@dataclass(slots=True)
+class _Ears:
+    """Who hears of work and of trouble: parts that are made after those that tell of it."""
+
+    worker: Worker | None = None
+    watch: Watch | None = None
+
+    def wake(self, queue: Queue) -> None:
+        if self.worker is not None:
+            self.worker.wake(queue)
+
+    def notice_trouble(self) -> None:
+        if self.watch is not None:
+            self.watch.notice_trouble()
+
+
+async def _http_to_synapse(config: Config, stack: AsyncExitStack) -> aiohttp.ClientSession:
     timeout = aiohttp.ClientTimeout(total=config.homeserver.request_timeout_seconds)
-    session = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
+    # no limit of its own: the worker's concurrency is the limit
+    session = aiohttp.ClientSession(
+        timeout=timeout, connector=aiohttp.TCPConnector(limit=0), middlewares=(obey_rate_limit,)
+    )
+    return await stack.enter_async_context(session)
+
+
+def _homeserver(
+    config: Config, house: MatrixHouse, http: aiohttp.ClientSession, *, on_trouble: Callable[[], None]
+) -> SynapseHomeserver:
     return SynapseHomeserver(
-        session,
+        http,
         config.homeserver.address,
         config.appservice.as_token,
         house,
         appservice_id=config.appservice.id,
+        on_trouble=on_trouble,
+    )
+
+
+def _watch(
+    config: Config,
+    http: aiohttp.ClientSession,
+    homeserver: SynapseHomeserver,
+    pool: Pool,
+    lanes: LaneStore,
+    *,
+    wake: Callable[[], None],
+) -> Watch:
+    stream = SynapseStream(http, config.homeserver.address, config.appservice.module_secret)
+
+    async def hurry() -> None:
+        await lanes.hurry()
+        wake()
+
+    return Watch(
+        stream=stream,
+        ping=homeserver.ping,
+        repair=RepairGaps(stream=stream, gaps=GapStore(pool)),
+        hurry=hurry,
+        clock=SystemClock(),
+        watch_seconds=config.repair.watch_seconds,
+        interval_seconds=config.repair.interval_seconds,
     )
 
 
@@ -176,15 +242,15 @@ def _worker(
     database: PostgresDatabase,
     homeserver: SynapseHomeserver,
     assistant: OpenAiAssistant,
-    pool: Pool,
+    lanes: LaneStore,
 ) -> Worker:
     answer = AnswerMessage(database=database, homeserver=homeserver, assistant=assistant, clock=SystemClock())
     apply = ApplyEffect(database=database, homeserver=homeserver)
     return Worker(
-        lanes=LaneStore(pool),
+        lanes=lanes,
         actions={
             "inbox": HandleMatrixEvents(database=database, house=house),
-            "outbox": SendMessages(database=database, homeserver=homeserver, answer=answer),
+            "outbox": SendMessages(database=database, homeserver=homeserver, answer=answer, clock=SystemClock()),
             "reconcile": ReconcileTenant(database=database, homeserver=homeserver, house=house, apply=apply),
         },
         concurrency=config.worker.concurrency,
@@ -193,14 +259,21 @@ def _worker(
     )
 
 
-def _appservice_app(
-    config: Config, house: MatrixHouse, database: PostgresDatabase, pool: Pool, wake: Callable[[Queue], None]
-) -> web.Application:
+def _store(pool: Pool, bell: Bell, *, on_trouble: Callable[[], None]) -> Store:
     async def store(items: InboxItems, unparsable: Sequence[tuple[str, str]]) -> int:
-        new = await store_transaction(pool, items, unparsable)
-        wake("inbox")
+        try:
+            new = await store_transaction(pool, items, unparsable)
+        except DependencyDown:
+            on_trouble()  # Synapse waits longer and longer now, until it is pinged
+            raise
+        if new:
+            bell.ring("inbox")
         return new
 
+    return store
+
+
+def _appservice_app(config: Config, house: MatrixHouse, database: PostgresDatabase, store: Store) -> web.Application:
     app = web.Application(middlewares=[render_appservice_errors], client_max_size=config.appservice.max_body_bytes)
     decide_login = DecideLogin(database=database, bots=house.bots, human_prefix=config.appservice.human_prefix)
     AppserviceEndpoints(
@@ -290,12 +363,11 @@ async def _serve(stack: AsyncExitStack, listen: Listener, app: web.Application) 
 
 
 async def _attach(homeserver: SynapseHomeserver, worker: Worker, names: dict[UserID, str]) -> None:
-    """Make our bots, have Synapse send what it kept for us, and begin to work; try until Synapse is there."""
+    """Make our bots and begin to work; try until Synapse is there."""
     attempts = 0
     while True:
         try:
             await homeserver.prepare_bots(names)
-            await homeserver.ping()
             break
         except (DependencyDown, HomeserverRefused) as error:
             _log.warning("not attached to Synapse yet: is it up, with our registration?", error=error.sentence)
@@ -303,6 +375,12 @@ async def _attach(homeserver: SynapseHomeserver, worker: Worker, names: dict[Use
             attempts += 1
     worker.start()
     _log.info("attached to Synapse")
+
+
+def _keep_running(stack: AsyncExitStack, chores: Mapping[str, Coroutine[None, None, None]]) -> None:
+    """Run chores beside everything else, until the stack closes."""
+    for name, chore in chores.items():
+        stack.push_async_callback(_cancel, asyncio.create_task(chore, name=name))
 
 
 async def _stop(attached: "asyncio.Task[None]", worker: Worker, drain_seconds: float) -> None:

@@ -116,9 +116,16 @@ class Worker(_Section, frozen=True, kw_only=True):
     """How work is taken from the queues."""
 
     concurrency: int = 8
-    lease_seconds: float = 10.0
+    lease_seconds: float = 5.0
     poll_seconds: float = 1.0
     drain_seconds: float = 10.0
+
+
+class Repair(_Section, frozen=True, kw_only=True):
+    """How Synapse is watched, and how often its streams are compared with what it has sent us."""
+
+    watch_seconds: float = 2.0
+    interval_seconds: float = 30.0
 
 
 class Logging(_Section, frozen=True, kw_only=True):
@@ -146,6 +153,7 @@ class Config(_Section, frozen=True, kw_only=True):
     sessions: Sessions = Sessions()
     assistant: Assistant = Assistant()
     worker: Worker = Worker()
+    repair: Repair = Repair()
     logging: Logging = Logging()
     web: Web = Web()
 

@@ -13,6 +13,7 @@ BitnexusError                     500 M_UNKNOWN
 ├── KeyReused                     422 M_DUPLICATE_KEY     (same idempotency key, another body)
 ├── LimitExceeded                 429 M_LIMIT_EXCEEDED    (``retry_after_ms``)
 ├── DependencyDown                503 M_UNAVAILABLE       (PostgreSQL, Synapse, the assistant)
+│   └── DependencyFailed          503 M_UNAVAILABLE       (it answered, and the answer was that it failed)
 ├── HomeserverRefused             502 the homeserver's own errcode; a permanent answer to one of our requests
 └── ConfigError                   the process does not start
 """
@@ -20,6 +21,8 @@ BitnexusError                     500 M_UNKNOWN
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar
+
+DEFAULT_RETRY_AFTER_MS = 1000
 
 
 class BitnexusError(Exception):
@@ -128,9 +131,13 @@ class DependencyDown(BitnexusError):
     errcode = "M_UNAVAILABLE"
     status = 503
 
-    def __init__(self, sentence: str, *, retry_after_ms: int = 1000) -> None:
+    def __init__(self, sentence: str, *, retry_after_ms: int = DEFAULT_RETRY_AFTER_MS) -> None:
         super().__init__(sentence, retry_after_ms=retry_after_ms)
         self.retry_after_ms = retry_after_ms
+
+
+class DependencyFailed(DependencyDown):
+    """Something that we need answered that it failed: for now, or with this one request for ever."""
 
 
 class HomeserverRefused(BitnexusError):

@@ -8,7 +8,16 @@ from typing import Literal, Protocol
 from bridge.model.audit import Actor, AuditEntry
 from bridge.model.credential import IntegrationCredential, IntegrationKey, SessionCredential
 from bridge.model.effect import CreateRoom, Effect
-from bridge.model.event import BusinessEvent, Delivery, InboxItem, MatrixEvent, OutboxItem, Outgoing, Receipt
+from bridge.model.event import (
+    BusinessEvent,
+    Delivery,
+    InboxItem,
+    MatrixEvent,
+    OutboxItem,
+    Outcome,
+    Outgoing,
+    Receipt,
+)
 from bridge.model.ids import (
     DeliveryID,
     DeviceID,
@@ -26,6 +35,7 @@ from bridge.model.job import Job, Lane
 from bridge.model.json import JsonObject
 from bridge.model.room import Observed, RoomKind
 from bridge.model.session import Login, Turn, VerifiedToken
+from bridge.model.stream import RepairReason, StreamEnds, StreamName, StreamPage
 from bridge.model.tenant import Person, Role, Room, Tenant, TenantRole, TenantSettings, TenantStatus, TenantSummary
 
 Queue = Literal["inbox", "outbox", "reconcile"]
@@ -76,9 +86,17 @@ class Messages(Protocol):
         """Store a message; False when it was there already."""
         ...
 
-    async def edit(self, event_id: EventID, *, edit: MatrixEvent, content: JsonObject) -> None: ...
+    async def edit(self, event_id: EventID, *, edit: MatrixEvent, content: JsonObject) -> None:
+        """Change what a message says; for one that is not there yet, once it comes."""
+        ...
 
-    async def redact(self, event_id: EventID, *, room_id: RoomID) -> None: ...
+    async def redact(self, event_id: EventID, *, redaction: MatrixEvent) -> None:
+        """Empty a message; one that is not there yet, once it comes."""
+        ...
+
+    async def forget_early_changes(self, before: datetime) -> int:
+        """Delete edits and redactions that came before a time, for messages that never came; return how many."""
+        ...
 
     async def record_receipt(self, receipt: Receipt) -> None: ...
 
@@ -96,8 +114,12 @@ class Outbox(Protocol):
 
     async def record_attempts(self, outbox_ids: Sequence[OutboxID]) -> None: ...
 
-    async def finish(self, lane: Lane, outbox_id: OutboxID, *, event_id: EventID | None, error: str | None) -> None:
-        """Mark an item sent, or dead when there is an ``error``; the lane must still be held."""
+    async def finish(self, lane: Lane, outbox_id: OutboxID, outcome: Outcome) -> None:
+        """Mark an item sent or dead, unless its echo has marked it already; the lane must still be held."""
+        ...
+
+    async def acknowledge_echo(self, event: MatrixEvent, delivery_id: DeliveryID) -> bool:
+        """Mark the message that ``event`` shows to have been sent, if nobody has yet; return whether it was so."""
         ...
 
     async def find_receipt(self, idempotency_key: str) -> tuple[bytes, Sequence[DeliveryID]] | None: ...
@@ -292,13 +314,47 @@ class Sessions(Protocol):
 class Lanes(Protocol):
     """Ordered work: a lane is held by one worker at a time."""
 
-    async def claim(self, queue: Queue, *, limit: int, lease_seconds: float) -> Sequence[Lane]: ...
+    async def claim(
+        self,
+        queue: Queue,
+        *,
+        limit: int,
+        lease_seconds: float,
+        held: Mapping[TenantID | None, int],
+        most_per_tenant: int,
+    ) -> Sequence[Lane]:
+        """Take lanes that have work; tenants take turns, and none comes to hold more than ``most_per_tenant``."""
+        ...
 
     async def renew(self, lane: Lane, *, lease_seconds: float) -> bool: ...
 
-    async def release(self, lane: Lane, *, retry_after_seconds: float | None) -> None:
+    async def hurry(self) -> None:
+        """Have lanes that wait for something that was away tried now; what failed for itself keeps waiting."""
+        ...
+
+    async def release(
+        self, lane: Lane, *, retry_after_seconds: float | None = None, error: str | None = None, is_fault: bool = False
+    ) -> None:
         """Let go of a lane; ``retry_after_seconds`` says that its head failed and when to try again."""
         ...
+
+
+class Gaps(Protocol):
+    """How far the homeserver's streams were compared with the inbox."""
+
+    async def position(self, stream: StreamName) -> int: ...
+
+    async def store(self, stream: StreamName, page: StreamPage, *, reason: RepairReason) -> int:
+        """Put what is missing of a page into the inbox, with its position; return how much was missing."""
+        ...
+
+
+class EventStream(Protocol):
+    """What the homeserver stored of our rooms; each may raise DependencyDown or HomeserverRefused."""
+
+    async def present(self) -> StreamEnds: ...
+
+    async def read(self, stream: StreamName, *, after: int, until: int | None, limit: int) -> StreamPage: ...
 
 
 class Homeserver(Protocol):
@@ -327,6 +383,16 @@ class Homeserver(Protocol):
     async def send(
         self, room_id: RoomID, sender: UserID, event_type: str, content: JsonObject, *, txn_id: TxnID
     ) -> EventID: ...
+
+    async def find_sent(
+        self, room_id: RoomID, sender: UserID, delivery_id: DeliveryID, *, since: datetime
+    ) -> EventID | None:
+        """Look in the room's timeline, back to ``since``, for the event with this delivery id."""
+        ...
+
+    async def can_write(self) -> bool:
+        """Say whether the homeserver stores anything at all at present."""
+        ...
 
     async def set_typing(self, room_id: RoomID, sender: UserID, *, typing: bool) -> None: ...
 

@@ -13,6 +13,18 @@ MATRIX_REQUESTS = Counter("bitnexus_matrix_requests", "Requests to Synapse by ac
 INBOX_EVENTS = Counter("bitnexus_inbox_events", "Events received from Synapse by outcome", ["outcome"])
 LANE_RUNS = Counter("bitnexus_lane_runs", "Lanes worked on, by queue and outcome", ["queue", "outcome"])
 LANES_HELD = Gauge("bitnexus_lanes_held", "Lanes being worked on now, by queue", ["queue"])
+GAP_CHECKS = Counter(
+    "bitnexus_gap_checks", "Comparisons of the homeserver's streams with the inbox, by reason", ["reason", "outcome"]
+)
+GAP_REPAIRED = Counter(
+    "bitnexus_gap_repaired",
+    "Events and receipts that came by the comparison, not by a transaction",
+    ["reason", "stream"],
+)
+BELL_RINGS = Counter("bitnexus_bell_rings", "Wake-up calls between processes", ["direction"])
+OUTBOX_FINISHED = Counter(
+    "bitnexus_outbox_finished", "Messages sent, by what said so (answer, echo, timeline), and dead letters", ["by"]
+)
 HTTP_REQUESTS = Histogram(
     "bitnexus_http_request_seconds", "Requests answered, by route and status", ["method", "route", "status"]
 )

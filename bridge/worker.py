@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
 
-from bridge.errors import BitnexusError, DependencyDown
+from bridge.errors import DEFAULT_RETRY_AFTER_MS, BitnexusError, DependencyDown
+from bridge.model.ids import TenantID
 from bridge.model.job import Lane
 from bridge.ports import Lanes, Queue
 from bridge.telemetry import LANE_RUNS, LANES_HELD
@@ -15,14 +18,31 @@ from bridge.telemetry import LANE_RUNS, LANES_HELD
 _log = structlog.stdlib.get_logger("bridge.worker")
 
 _LONGEST_WAIT = 60.0
+_RELEASE_AGAIN_SECONDS = 0.5
 
-Action = Callable[[Lane], Awaitable[int]]
-"""Work on a held lane; return how many items were finished."""
+_MOST_FAULTS = 5
+
+
+class Action(Protocol):
+    """What is done with a held lane of one queue."""
+
+    async def __call__(self, lane: Lane) -> int:
+        """Work on the lane's next items; return how many were finished."""
+        ...
+
+    async def bury(self, lane: Lane, error: str) -> None:
+        """Set the lane's head aside, with what it failed of again and again, so that the lane goes on."""
+        ...
 
 
 def backoff_seconds(attempts: int) -> float:
     """Return how long to wait before try ``attempts + 1``: half a second, doubled each time, a minute at most."""
     return min(_LONGEST_WAIT, 0.5 * 2.0 ** min(attempts, 10))
+
+
+def _asked_to_wait(error: DependencyDown) -> float:
+    """Return the seconds that we were told to wait by somebody who limits us; else our own patience counts."""
+    return error.retry_after_ms / 1000 if error.retry_after_ms > DEFAULT_RETRY_AFTER_MS else 0.0
 
 
 async def repeat(name: str, act: Callable[[], Awaitable[object]], *, every_seconds: float) -> None:
@@ -35,6 +55,15 @@ async def repeat(name: str, act: Callable[[], Awaitable[object]], *, every_secon
         await asyncio.sleep(every_seconds)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    """How a run of a lane ended; ``retry_after`` in seconds when its head has to be tried again."""
+
+    retry_after: float | None = None
+    error: str | None = None
+    is_fault: bool = False
+
+
 @dataclass(kw_only=True)
 class Worker:
     """One process's share of the queues; several workers on one PostgreSQL share lanes between them."""
@@ -45,17 +74,22 @@ class Worker:
     lease_seconds: float
     poll_seconds: float
     _bells: dict[Queue, asyncio.Event] = field(init=False)
-    _running: dict[Queue, set[asyncio.Task[None]]] = field(init=False)
+    _running: dict[Queue, dict["asyncio.Task[None]", TenantID | None]] = field(init=False)
     _claiming: list["asyncio.Task[None]"] = field(init=False, default_factory=list["asyncio.Task[None]"])
 
     def __post_init__(self) -> None:
         """Make a bell and a set of running lanes for each queue."""
         self._bells = {queue: asyncio.Event() for queue in self.actions}
-        self._running = {queue: set() for queue in self.actions}
+        self._running = {queue: {} for queue in self.actions}
 
     def wake(self, queue: Queue) -> None:
         """Say that a queue has work; called after the commit that put it there."""
         self._bells[queue].set()
+
+    def wake_all(self) -> None:
+        """Say that any queue may have work."""
+        for queue in self.actions:
+            self.wake(queue)
 
     def start(self) -> None:
         """Begin to claim lanes of every queue."""
@@ -66,7 +100,7 @@ class Worker:
         for task in self._claiming:
             task.cancel()
         await asyncio.gather(*self._claiming, return_exceptions=True)
-        running = set[asyncio.Task[None]]().union(*self._running.values())
+        running = {task for tasks in self._running.values() for task in tasks}
         if running:
             _, late = await asyncio.wait(running, timeout=drain_seconds)
             for task in late:
@@ -89,7 +123,14 @@ class Worker:
         if places == 0:
             return False  # a lane that comes to its end rings the bell
         try:
-            lanes = await self.lanes.claim(queue, limit=places, lease_seconds=self.lease_seconds)
+            lanes = await self.lanes.claim(
+                queue,
+                limit=places,
+                lease_seconds=self.lease_seconds,
+                held=Counter(running.values()),
+                # the last places are for the others: a tenant with much to do must not make everybody wait
+                most_per_tenant=max(1, self.concurrency * 3 // 4),
+            )
         except DependencyDown as error:
             _log.warning("cannot claim lanes", queue=queue, error=error.sentence)
             return False
@@ -98,46 +139,68 @@ class Worker:
             return False
         for lane in lanes:
             task = asyncio.create_task(self._hold(lane), name=f"{queue} {lane.lane_key}")
-            running.add(task)
-            task.add_done_callback(running.discard)
+            running[task] = lane.tenant_id
+            task.add_done_callback(running.pop)
         return bool(lanes)
 
     async def _hold(self, lane: Lane) -> None:
         with LANES_HELD.labels(lane.queue).track_inprogress():
             heart = asyncio.create_task(self._beat(lane))
-            retry_after = None
+            outcome = _Outcome()
             try:
-                retry_after = await self._run(lane)
+                outcome = await self._run(lane)
             finally:
                 heart.cancel()
-                await self._release(lane, retry_after)
+                await self._release(lane, outcome)
         asyncio.get_running_loop().call_soon(self.wake, lane.queue)
 
-    async def _run(self, lane: Lane) -> float | None:
-        """Run the lane's action; return the seconds to wait before its head is tried again, or None."""
+    async def _run(self, lane: Lane) -> "_Outcome":
         try:
             finished = await self.actions[lane.queue](lane)
         except DependencyDown as error:
             LANE_RUNS.labels(lane.queue, "waits").inc()
             _log.warning("lane waits", queue=lane.queue, lane_key=lane.lane_key, error=error.sentence)
-            return max(backoff_seconds(lane.attempts), error.retry_after_ms / 1000 if lane.attempts == 0 else 0)
+            wait = max(backoff_seconds(lane.attempts), _asked_to_wait(error))
+            return _Outcome(retry_after=wait, error=error.sentence)
         except BitnexusError as error:
             LANE_RUNS.labels(lane.queue, "refused").inc()
             _log.warning("lane refused", queue=lane.queue, lane_key=lane.lane_key, error=error.sentence)
-            return backoff_seconds(lane.attempts)
-        except Exception:  # noqa: BLE001 - a mistake in one lane must not end the worker; it is logged and retried
+            return _Outcome(retry_after=backoff_seconds(lane.attempts), error=error.sentence)
+        except Exception as error:  # noqa: BLE001 - a mistake in one lane must not end the worker; it is logged and retried
             LANE_RUNS.labels(lane.queue, "failed").inc()
             _log.exception("lane failed", queue=lane.queue, lane_key=lane.lane_key)
-            return backoff_seconds(lane.attempts)
+            return await self._count_fault(lane, f"{type(error).__name__}: {error}")
         # a lane that promised work and had none must not spin
         LANE_RUNS.labels(lane.queue, "done" if finished else "idle").inc()
-        return None if finished else backoff_seconds(lane.attempts)
+        return _Outcome(retry_after=None if finished else backoff_seconds(lane.attempts))
 
-    async def _release(self, lane: Lane, retry_after: float | None) -> None:
+    async def _count_fault(self, lane: Lane, error: str) -> "_Outcome":
+        """Try a head that failed unexpectedly again, a few times; then bury it, so that the lane goes on."""
+        if lane.faults < _MOST_FAULTS:
+            return _Outcome(retry_after=backoff_seconds(lane.attempts), error=error, is_fault=True)
         try:
-            await self.lanes.release(lane, retry_after_seconds=retry_after)
-        except Exception:  # noqa: BLE001 - whatever it is, the lease ends by itself
-            _log.exception("lane not released; its lease will end", queue=lane.queue, lane_key=lane.lane_key)
+            await self.actions[lane.queue].bury(lane, error)
+        except Exception:  # noqa: BLE001 - what cannot even be buried stays, and says so in the log
+            _log.exception("head not buried", queue=lane.queue, lane_key=lane.lane_key)
+            return _Outcome(retry_after=_LONGEST_WAIT, error=error)
+        LANE_RUNS.labels(lane.queue, "buried").inc()
+        return _Outcome()
+
+    async def _release(self, lane: Lane, outcome: "_Outcome") -> None:
+        """Let go; while PostgreSQL is away, try until the lease has ended by itself."""
+        for _ in range(max(1, int(self.lease_seconds / _RELEASE_AGAIN_SECONDS))):
+            try:
+                await self.lanes.release(
+                    lane, retry_after_seconds=outcome.retry_after, error=outcome.error, is_fault=outcome.is_fault
+                )
+            except DependencyDown:
+                await asyncio.sleep(_RELEASE_AGAIN_SECONDS)
+            except Exception:  # noqa: BLE001 - whatever it is, the lease ends by itself
+                _log.exception("lane not released; its lease will end", queue=lane.queue, lane_key=lane.lane_key)
+                return
+            else:
+                return
+        _log.warning("lane not released; its lease has ended", queue=lane.queue, lane_key=lane.lane_key)
 
     async def _beat(self, lane: Lane) -> None:
         while True:

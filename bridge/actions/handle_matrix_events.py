@@ -1,7 +1,7 @@
 """Take what Synapse has sent of one room, in order, into the read model, and ask for what follows from it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.errors import BitnexusError, DependencyDown
 from bridge.model.event import InboxItem, MatrixEvent, Outgoing, Receipt
@@ -11,7 +11,15 @@ from bridge.model.room import MatrixHouse, RoomKind
 from bridge.policy.assistant import wants_answer
 from bridge.policy.drift import is_drift
 from bridge.policy.layout import CREATION_KEY, CREATION_TENANT, lay_out
-from bridge.policy.projection import EditMessage, NewMessage, NewState, NoMeaning, RedactMessage, read_event
+from bridge.policy.projection import (
+    EditMessage,
+    NewMessage,
+    NewState,
+    NoMeaning,
+    RedactMessage,
+    delivery_of,
+    read_event,
+)
 from bridge.ports import Database, Work
 
 BATCH = 20
@@ -36,10 +44,19 @@ class HandleMatrixEvents:
                 await work.inbox.set_aside(lane, items)
             return len(items)
         async with self.database.work(tenant_id) as work:
-            items = await work.inbox.pending(room_id, limit=BATCH)
+            # after an unexpected failure one by one, so that the one to blame stands alone
+            items = await work.inbox.pending(room_id, limit=1 if lane.faults else BATCH)
             await self._handle(work, room_id, items)
-            await work.inbox.finish(lane, items)
+            await work.inbox.finish(replace(lane, tenant_id=tenant_id), items)
         return len(items)
+
+    async def bury(self, lane: Lane, error: str) -> None:
+        """Put the lane's head into quarantine."""
+        async with self.database.work(PLATFORM) as work:
+            items = await work.inbox.pending(RoomID(lane.lane_key), limit=1)
+            for item in items:
+                await work.inbox.quarantine(item, error)
+            await work.inbox.finish(lane, items)
 
     async def _adopt(self, room_id: RoomID) -> TenantID | None:
         """Take up a room that we created without having seen the answer: its birth certificate names it."""
@@ -81,6 +98,11 @@ class HandleMatrixEvents:
         if isinstance(body, Receipt):
             await work.messages.record_receipt(body)
             return ()
+        if body.sender in self.house.bots.all and (delivery_id := delivery_of(body)) is not None:
+            await work.outbox.acknowledge_echo(body, delivery_id)
+        return await self._project(work, kind, body)
+
+    async def _project(self, work: Work, kind: RoomKind, body: MatrixEvent) -> Sequence[MatrixEvent]:
         match read_event(body):
             case NewMessage():
                 is_new = await work.messages.add(body)
@@ -89,7 +111,7 @@ class HandleMatrixEvents:
             case EditMessage(event_id=event_id, content=content):
                 await work.messages.edit(event_id, edit=body, content=content)
             case RedactMessage(event_id=event_id):
-                await work.messages.redact(event_id, room_id=body.room_id)
+                await work.messages.redact(event_id, redaction=body)
             case NewState():
                 return await work.rooms.record_state([body])
             case NoMeaning():

@@ -61,6 +61,13 @@ class ReconcileTenant:
         await self._finish(lane, run, gave_up=not await self._settle(run))
         return 1
 
+    async def bury(self, lane: Lane, error: str) -> None:
+        """End the lane's oldest job as failed."""
+        async with self.database.work(TenantID(lane.lane_key)) as work:
+            job_id = await work.jobs.next_open()
+            if job_id is not None:
+                await work.jobs.finish(lane, job_id, error=error)
+
     async def _settle(self, run: _Run) -> bool:
         """Plan and apply until nothing is left to try; False when that does not come to an end."""
         for _ in range(_MAX_ROUNDS):

@@ -35,7 +35,9 @@ class RelayEvent:
             if not await work.outbox.claim_idempotency_key(event.idempotency_key, body_sha256, delivery_ids):
                 return await _earlier_answer(work, event.idempotency_key, body_sha256)
             rooms, mentioned = await _find_targets(work, event, credential)
-            for delivery_id, (room_key, room_id) in zip(delivery_ids, rooms.items(), strict=True):
+            deliveries = zip(rooms.items(), delivery_ids, strict=True)
+            # in one order everywhere, so that two events never wait for each other's lanes
+            for (room_key, room_id), delivery_id in sorted(deliveries, key=lambda delivery: delivery[0][1]):
                 await work.outbox.add_delivery(
                     delivery_id,
                     event=event,
@@ -46,6 +48,7 @@ class RelayEvent:
                         sender=self.house.bots.relay,
                         event_type="m.room.message",
                         content=render_event(event, delivery_id, mentioned),
+                        delivery_id=delivery_id,
                     ),
                 )
         return delivery_ids

@@ -10,6 +10,7 @@ from bridge.ports import Clock, Database, Sessions
 HANDLED_EVENTS = timedelta(days=30)
 IDEMPOTENCY_KEYS = timedelta(days=7)
 FINISHED_JOBS = timedelta(days=30)
+EARLY_CHANGES = timedelta(days=7)
 
 _BATCH = 5000
 _PAGE = 100
@@ -46,4 +47,5 @@ class SweepOldRows:
         async with self.database.work(tenant_id) as work:
             receipts = await work.outbox.forget_receipts(now - IDEMPOTENCY_KEYS)
             jobs = await work.jobs.forget_finished(now - FINISHED_JOBS)
-        return receipts + jobs
+            changes = await work.messages.forget_early_changes(now - EARLY_CHANGES)
+        return receipts + jobs + changes

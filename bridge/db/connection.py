@@ -14,15 +14,16 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolC
 
 UNREACHABLE = (
     OSError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.DiskFullError,
     TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,  # SQLSTATE class 08
+    asyncpg.ReadOnlySQLTransactionError,  # a standby, until the failover is over
+    asyncpg.TransactionRollbackError,  # class 40: deadlock, serialization
+    asyncpg.InsufficientResourcesError,  # class 53: disk full, too many connections
+    asyncpg.OperatorInterventionError,  # class 57: shutdown, crash, a statement cancelled
+    asyncpg.PostgresSystemError,  # class 58: input and output
 )
+"""What is over after a while: the same transaction, tried again, may succeed."""
 
 
 async def open_pool(url: str, *, size: int, application_name: str) -> Pool:
@@ -52,6 +53,8 @@ async def connection_of(pool: Pool) -> AsyncGenerator[Connection, None]:
         async with pool.acquire(timeout=10) as connection:
             yield connection
     except UNREACHABLE as error:
+        if isinstance(error, ValueError):  # asyncpg's own refusal of a value stands among its interface errors
+            raise
         raise DependencyDown("the database does not answer; try again shortly") from error
 
 

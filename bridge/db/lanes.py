@@ -1,6 +1,6 @@
 """Lanes: ordered work that one worker at a time holds, by a lease and a fence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bridge.db.connection import Connection, Pool, connection_of
 from bridge.errors import Conflict
@@ -31,12 +31,14 @@ async def add_to_lane(
 async def take_from_lane(connection: Connection, lane: Lane, *, count: int) -> None:
     """Say that ``count`` items of a held lane are finished; raises LaneLost when it is no longer held."""
     status = await connection.execute(
-        "UPDATE lanes SET pending = greatest(pending - $4, 0), attempts = 0"
+        "UPDATE lanes SET pending = greatest(pending - $4, 0), attempts = 0, faults = 0, error = NULL,"
+        " tenant_id = coalesce(tenant_id, $5)"
         " WHERE queue = $1 AND lane_key = $2 AND fence = $3",
         lane.queue,
         lane.lane_key,
         lane.fence,
         count,
+        lane.tenant_id,
     )
     if status != "UPDATE 1":
         raise LaneLost("the lane is held by another worker now")
@@ -48,29 +50,42 @@ class LaneStore:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def claim(self, queue: Queue, *, limit: int, lease_seconds: float) -> Sequence[Lane]:
-        """Take up to ``limit`` lanes that have work and are free, those served longest ago first."""
+    async def claim(
+        self,
+        queue: Queue,
+        *,
+        limit: int,
+        lease_seconds: float,
+        held: Mapping[TenantID | None, int],
+        most_per_tenant: int,
+    ) -> Sequence[Lane]:
+        """Take up to ``limit`` lanes that have work and are free.
+
+        Tenants take turns: each tenant's first lane comes before anybody's second, and in a tenant the lane that was
+        served longest ago comes first. ``held`` counts the lanes that this worker holds already, by tenant.
+        """
         async with connection_of(self._pool) as connection:
             rows = await connection.fetch(
                 "UPDATE lanes SET lease_until = now() + make_interval(secs => $3), fence = fence + 1,"
-                " served_at = now() WHERE (queue, lane_key) IN ("
-                "  SELECT queue, lane_key FROM lanes WHERE queue = $1 AND pending > 0 AND not_before <= now()"
-                "  AND lease_until <= now() ORDER BY served_at LIMIT $2 FOR UPDATE SKIP LOCKED)"
-                " RETURNING queue, lane_key, tenant_id, fence, attempts",
+                " served_at = now() WHERE queue = $1 AND lane_key IN ("
+                "  SELECT free.lane_key FROM lanes free JOIN ("
+                "   SELECT l.lane_key, coalesce(h.count, 0)"
+                "    + row_number() OVER (PARTITION BY l.tenant_id ORDER BY l.served_at) AS turn"
+                "   FROM lanes l LEFT JOIN unnest($4::text[], $5::int[]) AS h(tenant_id, count)"
+                "    ON h.tenant_id IS NOT DISTINCT FROM l.tenant_id"
+                "   WHERE l.queue = $1 AND l.pending > 0 AND l.not_before <= now() AND l.lease_until <= now()"
+                "  ) queued USING (lane_key)"
+                "  WHERE free.queue = $1 AND free.pending > 0 AND free.lease_until <= now() AND queued.turn <= $6"
+                "  ORDER BY queued.turn, free.served_at LIMIT $2 FOR UPDATE OF free SKIP LOCKED)"
+                " RETURNING queue, lane_key, tenant_id, fence, attempts, faults",
                 queue,
                 limit,
                 lease_seconds,
+                list(held.keys()),
+                list(held.values()),
+                most_per_tenant,
             )
-        return [
-            Lane(
-                queue=queue,
-                lane_key=row["lane_key"],
-                tenant_id=row["tenant_id"],
-                fence=row["fence"],
-                attempts=row["attempts"],
-            )
-            for row in rows
-        ]
+        return [Lane(**dict(row)) for row in rows]
 
     async def renew(self, lane: Lane, *, lease_seconds: float) -> bool:
         """Prolong the lease; False when the lane is no longer held."""
@@ -85,14 +100,26 @@ class LaneStore:
             )
         return status == "UPDATE 1"
 
-    async def release(self, lane: Lane, *, retry_after_seconds: float | None) -> None:
+    async def hurry(self) -> None:
+        """Have lanes that wait for something that was away tried now; what failed for itself keeps waiting."""
+        async with connection_of(self._pool) as connection:
+            await connection.execute(
+                "UPDATE lanes SET not_before = now() WHERE pending > 0 AND not_before > now() AND faults = 0"
+            )
+
+    async def release(
+        self, lane: Lane, *, retry_after_seconds: float | None = None, error: str | None = None, is_fault: bool = False
+    ) -> None:
         async with connection_of(self._pool) as connection:
             await connection.execute(
                 "UPDATE lanes SET lease_until = '-infinity', attempts = attempts + ($4::float IS NOT NULL)::int,"
-                " not_before = coalesce(now() + make_interval(secs => $4), not_before)"
+                " not_before = coalesce(now() + make_interval(secs => $4), not_before),"
+                " faults = faults + $6::bool::int, error = coalesce($5, error)"
                 " WHERE queue = $1 AND lane_key = $2 AND fence = $3",
                 lane.queue,
                 lane.lane_key,
                 lane.fence,
                 retry_after_seconds,
+                error,
+                is_fault,
             )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from bridge.db.connection import Connection
+from bridge.db.connection import Connection, rows_of
 from bridge.model.event import MatrixEvent, Receipt
 from bridge.model.ids import EventID, RoomID, TenantID, UserID
 from bridge.model.json import JsonObject
@@ -17,8 +17,10 @@ class MessageStore:
 
     async def add(self, event: MatrixEvent) -> bool:
         status = await self._connection.execute(
-            "INSERT INTO chat_messages (id, room_id, tenant_id, user_id, content, metadata, created_at)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO chat_messages (id, room_id, tenant_id, user_id, content, metadata, created_at, position)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($8,"
+            "  (SELECT max(position) + 1 FROM chat_messages WHERE tenant_id = $3 AND room_id = $2), 1))"
+            " ON CONFLICT (id) DO NOTHING",
             event.event_id,
             event.room_id,
             self._tenant_id,
@@ -26,11 +28,18 @@ class MessageStore:
             event.content,
             {"event_type": event.event_type},
             _time(event.origin_server_ts),
+            event.stream_position,
         )
-        return status == "INSERT 0 1"
+        is_new = status == "INSERT 0 1"
+        if is_new:
+            await self._apply_early_changes(event)
+        return is_new
 
     async def edit(self, event_id: EventID, *, edit: MatrixEvent, content: JsonObject) -> None:
         """Take over an edit by the message's own sender, unless a newer one stands or it was redacted."""
+        if not await self._is_there(event_id):
+            await self._keep_early(event_id, "edit", edit, content)
+            return
         await self._connection.execute(
             "UPDATE chat_messages SET content = $4, edited_ts = $5,"
             " metadata = metadata || jsonb_build_object('edited_by', $6::text)"
@@ -45,14 +54,68 @@ class MessageStore:
             edit.room_id,
         )
 
-    async def redact(self, event_id: EventID, *, room_id: RoomID) -> None:
+    async def redact(self, event_id: EventID, *, redaction: MatrixEvent) -> None:
+        if not await self._is_there(event_id):
+            # an edit that was redacted before it was applied says nothing any more
+            await self._connection.execute(
+                "DELETE FROM early_changes WHERE tenant_id = $1 AND event_id = $2", self._tenant_id, event_id
+            )
+            await self._keep_early(event_id, "redaction", redaction, {})
+            return
         await self._connection.execute(
             "UPDATE chat_messages SET content = '{}', metadata = metadata || '{\"redacted\": true}'"
             " WHERE tenant_id = $1 AND id = $2 AND room_id = $3",
             self._tenant_id,
             event_id,
-            room_id,
+            redaction.room_id,
         )
+
+    async def forget_early_changes(self, before: datetime) -> int:
+        status = await self._connection.execute(
+            "DELETE FROM early_changes WHERE tenant_id = $1 AND received_at < $2", self._tenant_id, before
+        )
+        return rows_of(status)
+
+    async def _is_there(self, event_id: EventID) -> bool:
+        found: bool = await self._connection.fetchval(
+            "SELECT EXISTS (SELECT FROM chat_messages WHERE tenant_id = $1 AND id = $2)", self._tenant_id, event_id
+        )
+        return found
+
+    async def _keep_early(self, target_id: EventID, kind: str, change: MatrixEvent, content: JsonObject) -> None:
+        await self._connection.execute(
+            "INSERT INTO early_changes (event_id, tenant_id, room_id, target_id, kind, sender, content,"
+            " origin_server_ts) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (event_id) DO NOTHING",
+            change.event_id,
+            self._tenant_id,
+            change.room_id,
+            target_id,
+            kind,
+            change.sender,
+            content,
+            change.origin_server_ts,
+        )
+
+    async def _apply_early_changes(self, event: MatrixEvent) -> None:
+        rows = await self._connection.fetch(
+            "DELETE FROM early_changes WHERE tenant_id = $1 AND target_id = $2 AND room_id = $3 RETURNING *",
+            self._tenant_id,
+            event.event_id,
+            event.room_id,
+        )
+        for row in sorted(rows, key=lambda row: row["origin_server_ts"]):
+            change = MatrixEvent(
+                event_id=row["event_id"],
+                room_id=row["room_id"],
+                event_type=event.event_type,
+                sender=row["sender"],
+                content=row["content"],
+                origin_server_ts=row["origin_server_ts"],
+            )
+            if row["kind"] == "edit":
+                await self.edit(event.event_id, edit=change, content=row["content"])
+            else:
+                await self.redact(event.event_id, redaction=change)
 
     async def record_receipt(self, receipt: Receipt) -> None:
         await self._connection.execute(

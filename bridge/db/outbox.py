@@ -5,10 +5,11 @@ from datetime import datetime
 
 from bridge.db.connection import Connection, rows_of
 from bridge.db.lanes import add_to_lane, take_from_lane
-from bridge.model.event import BusinessEvent, Delivery, OutboxItem, Outgoing
-from bridge.model.ids import DeliveryID, EventID, OutboxID, RoomID, RoomKey, TenantID
+from bridge.model.event import BusinessEvent, Delivery, MatrixEvent, OutboxItem, Outcome, Outgoing, Refused
+from bridge.model.ids import DeliveryID, OutboxID, RoomID, RoomKey, TenantID
 from bridge.model.job import Lane
 from bridge.ports import Queue
+from bridge.telemetry import OUTBOX_FINISHED
 
 
 class OutboxStore:
@@ -19,14 +20,15 @@ class OutboxStore:
 
     async def enqueue(self, message: Outgoing) -> OutboxID:
         outbox_id: int = await self._connection.fetchval(
-            "INSERT INTO outbox (tenant_id, room_id, kind, sender, event_type, content)"
-            " VALUES ($1, $2, $3, $4, $5, $6) RETURNING outbox_id",
+            "INSERT INTO outbox (tenant_id, room_id, kind, sender, event_type, content, delivery_id)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING outbox_id",
             self._tenant_id,
             message.room_id,
             message.kind,
             message.sender,
             message.event_type,
             message.content,
+            message.delivery_id,
         )
         await add_to_lane(self._connection, "outbox", message.room_id, self._tenant_id)
         self._woken.add("outbox")
@@ -34,7 +36,8 @@ class OutboxStore:
 
     async def pending(self, room_id: RoomID, *, limit: int) -> Sequence[OutboxItem]:
         rows = await self._connection.fetch(
-            "SELECT outbox_id, room_id, kind, sender, event_type, content, nonce::text, attempts FROM outbox"
+            "SELECT outbox_id, room_id, kind, sender, event_type, content, nonce::text, attempts, first_attempt_at,"
+            " delivery_id FROM outbox"
             " WHERE tenant_id = $1 AND room_id = $2 AND state = 'pending' ORDER BY outbox_id LIMIT $3",
             self._tenant_id,
             room_id,
@@ -50,17 +53,37 @@ class OutboxStore:
             list(outbox_ids),
         )
 
-    async def finish(self, lane: Lane, outbox_id: OutboxID, *, event_id: EventID | None, error: str | None) -> None:
-        await self._connection.execute(
-            "UPDATE outbox SET state = $3, event_id = $4, error = $5, finished_at = now()"
-            " WHERE tenant_id = $1 AND outbox_id = $2",
+    async def finish(self, lane: Lane, outbox_id: OutboxID, outcome: Outcome) -> None:
+        status = await self._connection.execute(
+            "UPDATE outbox SET state = $3, event_id = $4, error = $5, acknowledged_by = $6, finished_at = now()"
+            " WHERE tenant_id = $1 AND outbox_id = $2 AND state = 'pending'",
             self._tenant_id,
             outbox_id,
-            "sent" if error is None else "dead",
-            event_id,
-            error,
+            "dead" if isinstance(outcome, Refused) else "sent",
+            None if isinstance(outcome, Refused) else outcome.event_id,
+            outcome.error if isinstance(outcome, Refused) else None,
+            None if isinstance(outcome, Refused) else outcome.acknowledged_by,
         )
-        await take_from_lane(self._connection, lane, count=1)
+        finished = rows_of(status)  # none when the echo was faster
+        OUTBOX_FINISHED.labels("dead" if isinstance(outcome, Refused) else outcome.acknowledged_by).inc(finished)
+        await take_from_lane(self._connection, lane, count=finished)
+
+    async def acknowledge_echo(self, event: MatrixEvent, delivery_id: DeliveryID) -> bool:
+        status = await self._connection.execute(
+            "WITH echoed AS (UPDATE outbox SET state = 'sent', event_id = $5, acknowledged_by = 'echo',"
+            "  finished_at = now() WHERE tenant_id = $1 AND room_id = $2 AND delivery_id = $3 AND sender = $4"
+            "  AND state = 'pending' AND attempts > 0 RETURNING room_id)"
+            " UPDATE lanes SET pending = greatest(pending - 1, 0)"
+            " FROM echoed WHERE queue = 'outbox' AND lane_key = echoed.room_id",
+            self._tenant_id,
+            event.room_id,
+            delivery_id,
+            event.sender,
+            event.event_id,
+        )
+        is_first = rows_of(status) > 0
+        OUTBOX_FINISHED.labels("echo").inc(is_first)
+        return is_first
 
     async def find_receipt(self, idempotency_key: str) -> tuple[bytes, Sequence[DeliveryID]] | None:
         row = await self._connection.fetchrow(

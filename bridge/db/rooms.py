@@ -85,11 +85,13 @@ class RoomStore:
     async def record_state(self, events: Sequence[MatrixEvent]) -> Sequence[MatrixEvent]:
         rows = await self._connection.fetch(
             "INSERT INTO room_state AS s (tenant_id, room_id, event_type, state_key, event_id, sender, content,"
-            " origin_server_ts) SELECT $1, * FROM"
-            " unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::jsonb[], $8::bigint[])"
+            " origin_server_ts, stream_position) SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[],"
+            " $5::text[], $6::text[], $7::jsonb[], $8::bigint[], $9::bigint[])"
             " ON CONFLICT (room_id, event_type, state_key) DO UPDATE SET event_id = excluded.event_id,"
-            " sender = excluded.sender, content = excluded.content, origin_server_ts = excluded.origin_server_ts"
-            " WHERE s.origin_server_ts <= excluded.origin_server_ts AND s.event_id <> excluded.event_id"
+            " sender = excluded.sender, content = excluded.content, origin_server_ts = excluded.origin_server_ts,"
+            " stream_position = excluded.stream_position"
+            " WHERE s.event_id <> excluded.event_id AND coalesce(s.stream_position <= excluded.stream_position,"
+            " s.origin_server_ts <= excluded.origin_server_ts)"
             " RETURNING event_id",
             self._tenant_id,
             [event.room_id for event in events],
@@ -99,6 +101,7 @@ class RoomStore:
             [event.sender for event in events],
             [event.content for event in events],
             [event.origin_server_ts for event in events],
+            [event.stream_position for event in events],
         )
         stored = {row["event_id"] for row in rows}
         newer = [event for event in events if event.event_id in stored]

@@ -8,7 +8,9 @@ import asyncpg
 
 from bridge.errors import ConfigError
 
-GLOBAL_TABLES = frozenset({"users", "sessions", "used_tokens", "inbox", "quarantine", "lanes", "schema_migrations"})
+GLOBAL_TABLES = frozenset(
+    {"users", "sessions", "used_tokens", "inbox", "quarantine", "lanes", "stream_positions", "schema_migrations"}
+)
 """Tables without a tenant; every other table has ``tenant_id NOT NULL`` under forced row-level security."""
 
 _LOCK = 0x62697473  # any constant: who migrates holds this advisory lock

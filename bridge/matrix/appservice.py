@@ -12,11 +12,10 @@ from bridge.actions.decide_login import DecideLogin
 from bridge.errors import BitnexusError, MalformedJson, MissingCredential, NotFound, TooLarge, UnknownCredential
 from bridge.matrix.events import parse_transaction
 from bridge.model.credential import secret_sha256
-from bridge.model.event import MatrixEvent, Receipt
+from bridge.model.event import InboxItems
 from bridge.model.ids import UserID
 from bridge.telemetry import INBOX_EVENTS
 
-InboxItems = Sequence[tuple[str, MatrixEvent | Receipt]]
 Store = Callable[[InboxItems, Sequence[tuple[str, str]]], Awaitable[int]]
 """Store a transaction's items and what could not be read; return how many items were new."""
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Any, Literal, NamedTuple, cast
 
 import msgspec
@@ -14,6 +15,10 @@ from bridge.model.json import Json, json_sha256
 _LAST_MS = 253_402_300_799_999  # the last millisecond of the year 9999
 _INTEGER_DIGITS = 18
 _ODD = re.compile("[\0\ud800-\udfff]")
+_ODD_TEXT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])|\d{19}")  # escapes of such characters, and integers beyond 64 bits
+
+STREAM_POSITION = "com.bitnexus.stream_position"
+"""Where our module puts an event's stream ordering, in ``unsigned``."""
 
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=_LAST_MS)]
 
@@ -38,6 +43,7 @@ class _RawEvent(msgspec.Struct):
     origin_server_ts: Milliseconds
     state_key: str | None = None
     redacts: EventID | None = None
+    unsigned: dict[str, Any] | None = None
 
 
 def parse_event(raw: object) -> MatrixEvent:
@@ -52,7 +58,13 @@ def parse_event(raw: object) -> MatrixEvent:
         origin_server_ts=event.origin_server_ts,
         state_key=event.state_key,
         redacts=event.redacts,
+        stream_position=_stream_position(event.unsigned or {}),
     )
+
+
+def _stream_position(unsigned: Mapping[str, Any]) -> int | None:
+    found = unsigned.get(STREAM_POSITION)
+    return found if isinstance(found, int) and not isinstance(found, bool) and found > 0 else None
 
 
 def parse_transaction(body: bytes) -> Transaction:
@@ -60,7 +72,7 @@ def parse_transaction(body: bytes) -> Transaction:
 
     What one event gets wrong never holds up the others: it is set apart with the reason.
     """
-    tree: Any = _storable(json.loads(body, parse_int=_integer))
+    tree = _read_json(body)
     if not isinstance(tree, dict):
         raise NotAnObject("the body must be a JSON object")
     transaction = Transaction([], [])
@@ -74,6 +86,14 @@ def parse_transaction(body: bytes) -> Transaction:
     for raw in _list(tree, "ephemeral"):
         transaction.items.extend(_receipts(raw))
     return transaction
+
+
+def _read_json(body: bytes) -> Any:
+    """Read what is plain the fast way, and whatever may hold something odd the careful one."""
+    if _ODD_TEXT.search(body) is None:
+        with suppress(msgspec.DecodeError):
+            return msgspec.json.decode(body)
+    return _storable(json.loads(body, parse_int=_integer))
 
 
 def _list(tree: Any, key: str) -> list[Any]:
@@ -99,7 +119,12 @@ def _receipts(raw: object) -> Iterator[tuple[str, Receipt]]:
                 ts = details.get("ts")
                 if isinstance(ts, int) and not isinstance(ts, bool) and 0 <= ts <= _LAST_MS:
                     receipt = Receipt(room_id=receipts.room_id, event_id=event_id, user_id=user_id, ts=ts)
-                    yield "receipt:" + json_sha256([receipt.room_id, event_id, user_id, ts, receipt_type]), receipt
+                    yield receipt_id(receipt, receipt_type), receipt
+
+
+def receipt_id(receipt: Receipt, receipt_type: str) -> str:
+    """Return the id by which the inbox knows a receipt, however it came."""
+    return "receipt:" + json_sha256([receipt.room_id, receipt.event_id, receipt.user_id, receipt.ts, receipt_type])
 
 
 def _integer(text: str) -> int | str:

@@ -1,6 +1,9 @@
 """The Matrix acts that we make, as our bots or in the name of people; implements the port ``Homeserver``."""
 
+import json
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -8,30 +11,53 @@ import aiohttp
 from mautrix.api import HTTPAPI, Method, Path, PathBuilder
 from mautrix.errors import MatrixConnectionError, MatrixRequestError
 
-from bridge.errors import DependencyDown, HomeserverRefused
+from bridge.errors import DependencyDown, DependencyFailed, HomeserverRefused
 from bridge.matrix.events import parse_event
 from bridge.model.effect import CreateRoom
 from bridge.model.event import MatrixEvent
-from bridge.model.ids import AccessToken, DeviceID, EventID, RoomID, TxnID, UserID
+from bridge.model.ids import AccessToken, DeliveryID, DeviceID, EventID, RoomID, TxnID, UserID
 from bridge.model.json import JsonObject
 from bridge.model.room import MatrixHouse
 from bridge.model.session import Login
 from bridge.policy.layout import CREATION_KEY, CREATION_TENANT
+from bridge.policy.projection import delivery_of
 from bridge.telemetry import MATRIX_REQUESTS
 
 BOT_DEVICE = DeviceID("BITNEXUS")
 """Every bot has this device: with one, Synapse remembers transaction ids in its database, not only in memory."""
 
 _TYPING_MS = 30_000
-_TRANSIENT = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.UNAUTHORIZED})
+_TIMELINE_PAGE, _TIMELINE_PAGES = 100, 100
+_CLOCK_SKEW_MS = 300_000  # between PostgreSQL's clock and Synapse's
+_TRANSIENT = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.UNAUTHORIZED})
+
+
+async def obey_rate_limit(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Say of a request that was limited how long to wait: mautrix's error does not."""
+    response = await handler(request)
+    if response.status != HTTPStatus.TOO_MANY_REQUESTS:
+        return response
+    try:
+        wait_ms = int((await response.json(content_type=None))["retry_after_ms"])
+    except (ValueError, KeyError, TypeError, aiohttp.ClientError):
+        wait_ms = 1000
+    raise DependencyDown("Synapse limits us", retry_after_ms=max(wait_ms, 1))
 
 
 class SynapseHomeserver:
     """Synapse's client-server API, with the application service's token."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, address: str, as_token: str, house: MatrixHouse, *, appservice_id: str
+        self,
+        session: aiohttp.ClientSession,
+        address: str,
+        as_token: str,
+        house: MatrixHouse,
+        *,
+        appservice_id: str,
+        on_trouble: Callable[[], None],
     ) -> None:
+        self._on_trouble = on_trouble
         self._session, self._address, self._as_token = session, address, as_token
         self._house, self._appservice_id = house, appservice_id
         self._apis: dict[UserID, HTTPAPI] = {bot: self._api(bot, BOT_DEVICE) for bot in house.bots.all}
@@ -61,11 +87,15 @@ class SynapseHomeserver:
             # mautrix leaves the type of its JSON open
             request = cast("Callable[..., Awaitable[Any]]", api.request)  # pyright: ignore[reportUnknownMemberType]
             answer = await request(method, path, content=content, query_params=query, sensitive=is_sensitive)
+        except DependencyDown:
+            MATRIX_REQUESTS.labels(act, "limited").inc()
+            raise
         except MatrixRequestError as error:
             MATRIX_REQUESTS.labels(act, "refused").inc()
             raise _our_error(act, error) from error
         except (MatrixConnectionError, aiohttp.ClientError, TimeoutError, OSError) as error:
             MATRIX_REQUESTS.labels(act, "unanswered").inc()
+            self._on_trouble()
             raise DependencyDown(f"Synapse does not answer ({act}): {type(error).__name__}") from error
         MATRIX_REQUESTS.labels(act, "done").inc()
         return answer
@@ -190,6 +220,39 @@ class SynapseHomeserver:
         answer = await self._request("send", sender, Method.PUT, path, content)
         return EventID(answer["event_id"])
 
+    async def find_sent(
+        self, room_id: RoomID, sender: UserID, delivery_id: DeliveryID, *, since: datetime
+    ) -> EventID | None:
+        """Look for the event with this delivery id; raises HomeserverRefused when too many came since."""
+        oldest = since.timestamp() * 1000 - _CLOCK_SKEW_MS
+        sift = json.dumps({"senders": [sender], "not_types": ["m.room.member"]})
+        query = {"dir": "b", "limit": str(_TIMELINE_PAGE), "filter": sift}
+        path = Path.v3.rooms[room_id].messages
+        for _ in range(_TIMELINE_PAGES):
+            page = await self._request("find_sent", sender, Method.GET, path, query=query)
+            events = [parse_event({**event, "room_id": room_id}) for event in page["chunk"]]
+            for event in events:
+                if delivery_of(event) == delivery_id:
+                    return event.event_id
+            if "end" not in page or any(event.origin_server_ts < oldest for event in events):
+                return None
+            query["from"] = page["end"]
+        raise HomeserverRefused(
+            "whether this was sent before cannot be told: the room has too many messages since",
+            errcode="M_LIMIT_EXCEEDED",
+            http_status=HTTPStatus.TOO_MANY_REQUESTS,
+        )
+
+    async def can_write(self) -> bool:
+        """Say whether Synapse stores something now: an entry in the creator's own account data."""
+        creator = self._house.bots.creator
+        path = Path.v3.user[creator].account_data["com.bitnexus.probe"]
+        try:
+            await self._request("probe", creator, Method.PUT, path, {"nonce": secrets.token_hex(8)})
+        except (DependencyDown, HomeserverRefused):
+            return False
+        return True
+
     async def set_typing(self, room_id: RoomID, sender: UserID, *, typing: bool) -> None:
         """Show or hide that a bot is typing; it hides by itself after 30 seconds."""
         content = {"typing": True, "timeout": _TYPING_MS} if typing else {"typing": False}
@@ -225,6 +288,8 @@ def _our_error(act: str, error: MatrixRequestError) -> DependencyDown | Homeserv
     status = error.http_status
     errcode: str = getattr(error, "errcode", None) or "M_UNKNOWN"
     sentence = getattr(error, "message", None) or f"Synapse answered {status}"
-    if status in _TRANSIENT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        return DependencyFailed(f"Synapse failed ({act}, {status} {errcode}): {sentence}")
+    if status in _TRANSIENT or status > HTTPStatus.INTERNAL_SERVER_ERROR:
         return DependencyDown(f"Synapse cannot do it now ({act}, {status} {errcode}): {sentence}")
     return HomeserverRefused(f"Synapse refused ({act}, {errcode}): {sentence}", errcode=errcode, http_status=status)

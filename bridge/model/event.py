@@ -1,6 +1,8 @@
 """Events: those that Matrix sends us, those that n8n sends us, and those that we send."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from bridge.model.ids import DeliveryID, EventID, MemberID, OutboxID, RoomID, RoomKey, TenantID, UserID
@@ -21,6 +23,8 @@ class MatrixEvent:
     origin_server_ts: int
     state_key: str | None = None
     redacts: EventID | None = None
+    stream_position: int | None = None
+    """Synapse's stream ordering, which our module adds; None where an event was made without it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,10 @@ class Receipt:
     event_id: EventID
     user_id: UserID
     ts: int
+
+
+InboxItems = Sequence[tuple[str, MatrixEvent | Receipt]]
+"""What Synapse sends, each with the id that it is known by: an event's own, or one made of a receipt's content."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +73,8 @@ class Outgoing:
     event_type: str
     content: JsonObject
     kind: Literal["send", "answer"] = "send"
+    delivery_id: DeliveryID | None = None
+    """What ``com.bitnexus.delivery_id`` in the content says: by it our own event is recognised when it comes back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +90,26 @@ class OutboxItem:
     content: JsonObject
     nonce: str
     attempts: int
+    first_attempt_at: datetime | None
+    delivery_id: DeliveryID | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """The homeserver has the message: it answered, its echo came back, or it was found in the room's timeline."""
+
+    event_id: EventID
+    acknowledged_by: Literal["answer", "echo", "timeline"] = "answer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The message cannot be sent, ever: it becomes a dead letter."""
+
+    error: str
+
+
+Outcome = Sent | Refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,3 +38,6 @@ class Lane:
     tenant_id: TenantID | None
     fence: int
     attempts: int
+    """How often in a row its head had to wait or failed."""
+    faults: int = 0
+    """How often of these it failed for a reason that nobody foresaw."""

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bridge.model.event import MatrixEvent
-from bridge.model.ids import EventID
+from bridge.model.ids import DeliveryID, EventID
 from bridge.model.json import JsonObject
+
+DELIVERY_ID = "com.bitnexus.delivery_id"
+"""The content's key by which our own event is recognised when it comes back."""
 
 _MESSAGE_TYPES = frozenset({"m.room.message", "m.sticker"})
 
@@ -53,6 +56,12 @@ def read_event(event: MatrixEvent) -> Meaning:
     if event.event_type in _MESSAGE_TYPES:
         return _read_message(event)
     return NoMeaning()
+
+
+def delivery_of(event: MatrixEvent) -> DeliveryID | None:
+    """Return which delivery of ours an event shows, going by its content alone: look at its sender first."""
+    found = event.content.get(DELIVERY_ID)
+    return DeliveryID(found) if isinstance(found, str) else None
 
 
 def _read_message(event: MatrixEvent) -> Meaning:

@@ -7,6 +7,7 @@ from bridge.model.event import BusinessEvent
 from bridge.model.ids import DeliveryID, MemberID, UserID
 from bridge.model.json import Json, JsonObject, canonical_json
 from bridge.policy.markup import markdown_to_html
+from bridge.policy.projection import DELIVERY_ID
 
 _SYMBOLS = {"info": "ℹ️", "ok": "✅", "warning": "⚠️", "error": "❌", "critical": "🚨"}  # noqa: RUF001 - an emoji
 _WORDS = {"info": "", "ok": "", "warning": "Warning: ", "error": "Error: ", "critical": "Critical: "}
@@ -29,7 +30,7 @@ def render_event(event: BusinessEvent, delivery_id: DeliveryID, mentioned: Mappi
         facts = _facts(event.data) if has_facts else []
         content = _message(event, body, facts, has_html=has_html) | {
             "m.mentions": {"user_ids": sorted(mentioned.values())} if mentioned else {},
-            "com.bitnexus.delivery_id": delivery_id,
+            DELIVERY_ID: delivery_id,
             "com.bitnexus.event": _about(event),
         }
         if len(canonical_json(content)) <= _MAX_BYTES:

@@ -1,0 +1,86 @@
+"""Wake the workers: at once in this process, and through PostgreSQL in the others.
+
+A ``NOTIFY`` inside a data transaction would serialise all commits. So it has a transaction of its own, which nobody
+waits for and which tells of all queues that were rung meanwhile; whoever misses it looks by itself a second later.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+
+import asyncpg
+import structlog
+
+from bridge.db.connection import UNREACHABLE, Pool, connection_of
+from bridge.errors import DependencyDown
+from bridge.ports import Queue
+from bridge.telemetry import BELL_RINGS
+
+_log = structlog.stdlib.get_logger("bridge.bell")
+
+CHANNEL = "bitnexus_work"
+_GATHER_SECONDS = 0.05
+_AGAIN_SECONDS = 2.0
+_ALIVE_SECONDS = 30.0
+
+
+class Bell:
+    """Rings for queues that have work; ``wake`` is this process's own worker."""
+
+    def __init__(self, pool: Pool, url: str, wake: Callable[[Queue], None]) -> None:
+        self._pool, self._url, self._wake = pool, url, wake
+        self._name = secrets.token_hex(6)
+        self._rung: set[Queue] = set()
+        self._has_rung = asyncio.Event()
+
+    def ring(self, queue: Queue) -> None:
+        """Say, after the commit, that a queue has work."""
+        self._wake(queue)
+        self._rung.add(queue)
+        self._has_rung.set()
+
+    async def tell(self) -> None:
+        """Tell the other processes what was rung here, until cancelled."""
+        while True:
+            await self._has_rung.wait()
+            await asyncio.sleep(_GATHER_SECONDS)
+            self._has_rung.clear()
+            queues: list[Queue] = sorted(self._rung)
+            self._rung.clear()
+            try:
+                async with connection_of(self._pool) as connection, connection.transaction():
+                    await connection.execute("SET LOCAL synchronous_commit = off")
+                    await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, ",".join([self._name, *queues]))
+            except DependencyDown:
+                continue  # the others look by themselves
+            BELL_RINGS.labels("sent").inc()
+
+    async def listen(self) -> None:
+        """Wake our worker at what other processes ring, until cancelled; a lost connection is made anew."""
+        while True:
+            try:
+                await self._listen_once()
+            except UNREACHABLE as error:
+                _log.warning("the bell's connection is lost", error=type(error).__name__)
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _listen_once(self) -> None:
+        connection = await asyncpg.connect(
+            self._url, timeout=10, server_settings={"application_name": "bitnexus-chat-bell"}
+        )
+        try:
+            await connection.add_listener(CHANNEL, self._hear)
+            while True:
+                await asyncio.sleep(_ALIVE_SECONDS)
+                await connection.execute("SELECT 1", timeout=10)
+        finally:
+            connection.terminate()
+
+    def _hear(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+        name, *queues = str(payload).split(",")
+        if name == self._name:
+            return
+        BELL_RINGS.labels("heard").inc()
+        for queue in ("inbox", "outbox", "reconcile"):
+            if queue in queues:
+                self._wake(queue)

@@ -1,0 +1,54 @@
+-- What it takes to lose, double and disorder nothing: stream positions, gaps, echoes, poison heads, early changes.
+
+-- Synapse's stream ordering of an event, which our module adds to it; a room's lane is handled in this order.
+ALTER TABLE inbox ADD COLUMN stream_position bigint;
+DROP INDEX inbox_pending;
+CREATE INDEX inbox_pending ON inbox (room_id, stream_position NULLS FIRST, inbox_id) WHERE handled_at IS NULL;
+
+-- How far the homeserver's streams were compared with the inbox.
+CREATE TABLE stream_positions (
+  name text PRIMARY KEY CHECK (name IN ('events', 'receipts')),
+  position bigint NOT NULL,
+  checked_at timestamptz NOT NULL DEFAULT now()
+);
+GRANT SELECT, INSERT, UPDATE ON stream_positions TO bitnexus_app;
+
+ALTER TABLE lanes
+  ADD COLUMN faults integer NOT NULL DEFAULT 0,    -- unexpected failures in a row of the lane's head
+  ADD COLUMN error text;                           -- what its head failed with last
+
+ALTER TABLE outbox
+  ADD COLUMN delivery_id text,                     -- com.bitnexus.delivery_id: how our own event is recognised
+  ADD COLUMN acknowledged_by text CHECK (acknowledged_by IN ('answer', 'echo', 'timeline'));
+UPDATE outbox SET delivery_id = content ->> 'com.bitnexus.delivery_id' WHERE state = 'pending' AND kind = 'send';
+CREATE INDEX outbox_unacknowledged ON outbox (tenant_id, delivery_id) WHERE state = 'pending' AND delivery_id IS NOT NULL;
+CREATE INDEX outbox_dead ON outbox (tenant_id, outbox_id) WHERE state = 'dead';
+
+-- The doctor counts across tenants; content, sender and event type stay out of its sight.
+CREATE POLICY across_tenants ON outbox FOR SELECT TO bitnexus_system USING (true);
+GRANT SELECT (outbox_id, tenant_id, room_id, kind, state, attempts, error, created_at, finished_at) ON outbox
+  TO bitnexus_system;
+
+-- The order of messages is Synapse's, in whatever order they arrive.
+ALTER TABLE chat_messages ALTER COLUMN position DROP IDENTITY;
+ALTER TABLE room_state ADD COLUMN stream_position bigint;
+
+-- Edits and redactions that came before what they change; they are applied, and forgotten, when it comes.
+CREATE TABLE early_changes (
+  event_id text PRIMARY KEY,
+  tenant_id text NOT NULL,
+  room_id text NOT NULL REFERENCES chat_rooms ON DELETE CASCADE,
+  target_id text NOT NULL,
+  kind text NOT NULL CHECK (kind IN ('edit', 'redaction')),
+  sender text NOT NULL,
+  content jsonb NOT NULL,                          -- what the message shall say; {} for a redaction
+  origin_server_ts bigint NOT NULL,
+  received_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX early_changes_by_target ON early_changes (tenant_id, target_id);
+CREATE INDEX early_changes_by_age ON early_changes (tenant_id, received_at);
+ALTER TABLE early_changes ENABLE ROW LEVEL SECURITY;
+ALTER TABLE early_changes FORCE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON early_changes TO bitnexus_app USING (tenant_id = current_tenant())
+  WITH CHECK (tenant_id = current_tenant());
+GRANT SELECT, INSERT, UPDATE, DELETE ON early_changes TO bitnexus_app;
