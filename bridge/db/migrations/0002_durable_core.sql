@@ -24,10 +24,15 @@ UPDATE outbox SET delivery_id = content ->> 'com.bitnexus.delivery_id' WHERE sta
 CREATE INDEX outbox_unacknowledged ON outbox (tenant_id, delivery_id) WHERE state = 'pending' AND delivery_id IS NOT NULL;
 CREATE INDEX outbox_dead ON outbox (tenant_id, outbox_id) WHERE state = 'dead';
 
--- The doctor counts across tenants; content, sender and event type stay out of its sight.
+-- The doctor and the metrics count across tenants; bodies, content, senders and event types stay out of their sight.
 CREATE POLICY across_tenants ON outbox FOR SELECT TO bitnexus_system USING (true);
 GRANT SELECT (outbox_id, tenant_id, room_id, kind, state, attempts, error, created_at, finished_at) ON outbox
   TO bitnexus_system;
+GRANT SELECT (state, error, created_at, finished_at) ON jobs TO bitnexus_system;
+GRANT SELECT (inbox_id, room_id, kind, stray, received_at, handled_at) ON inbox TO bitnexus_system;
+GRANT SELECT (quarantine_id, error, received_at) ON quarantine TO bitnexus_system;
+GRANT SELECT ON lanes, stream_positions TO bitnexus_system;
+CREATE INDEX inbox_stray ON inbox (received_at) WHERE stray AND handled_at IS NULL;
 
 -- The order of messages is Synapse's, in whatever order they arrive.
 ALTER TABLE chat_messages ALTER COLUMN position DROP IDENTITY;
