@@ -26,6 +26,8 @@ ITEM = OutboxItem(
     content={"question": "$q"},
     nonce="n",
     attempts=0,
+    first_attempt_at=None,
+    delivery_id=None,
 )
 MODEL_AWAY = DependencyDown("the language model does not answer")
 

@@ -34,6 +34,8 @@ ITEM = OutboxItem(
     content={},
     nonce="n1",
     attempts=0,
+    first_attempt_at=None,
+    delivery_id=None,
 )
 
 
