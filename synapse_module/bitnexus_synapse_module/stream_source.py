@@ -70,7 +70,7 @@ class StreamSource:
         return {
             "position": wanted.reached([row[0] for row in rows], end),
             "end": end,
-            "receipts": [_receipt(row) for row in rows],
+            "receipts": [receipt for row in rows if (receipt := _receipt(row)) is not None],
         }
 
     async def _select(self, name: str, sql: str, wanted: Wanted, end: int) -> list[Row]:
@@ -102,12 +102,10 @@ def _is_withheld(event: EventBase) -> bool:
     return event.internal_metadata.is_soft_failed()
 
 
-def _receipt(row: Row) -> JsonDict:
+def _receipt(row: Row) -> JsonDict | None:
+    """Give a receipt; one without a time, as another server might send it, is none."""
     _, room_id, event_id, user_id, receipt_type, data = row
-    return {
-        "room_id": room_id,
-        "event_id": event_id,
-        "user_id": user_id,
-        "receipt_type": receipt_type,
-        "ts": json.loads(data)["ts"],
-    }
+    ts = json.loads(data).get("ts")
+    if not isinstance(ts, int):
+        return None
+    return {"room_id": room_id, "event_id": event_id, "user_id": user_id, "receipt_type": receipt_type, "ts": ts}
