@@ -1,7 +1,7 @@
 """Routes for those who run it, and for those who read what it offers."""
 
 from html import escape
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from aiohttp import web
@@ -19,12 +19,14 @@ async def get_live(_call: Call) -> web.Response:
 
 
 async def get_ready(call: Call) -> web.Response:
-    """Say whether everything that we need answers; 503 when something does not."""
+    """Say whether to send requests here: 503 when something that we need does not answer, and while we drain."""
     results = {name: await probe() for name, probe in call.actions.probes.items()}
-    is_well = all(results.values())
-    answer = HealthAnswer(status="ok" if is_well else "unavailable", dependencies=results)
+    status: Literal["ok", "unavailable", "draining"] = "ok" if all(results.values()) else "unavailable"
+    if call.actions.is_draining():
+        status = "draining"
+    answer = HealthAnswer(status=status, dependencies=results)
     return web.Response(
-        body=msgspec.json.encode(answer), status=200 if is_well else 503, content_type="application/json"
+        body=msgspec.json.encode(answer), status=200 if status == "ok" else 503, content_type="application/json"
     )
 
 
