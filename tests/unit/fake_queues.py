@@ -47,6 +47,7 @@ class FakeOutbox(Store):
             nonce=f"nonce-{outbox_id}",
             attempts=0,
             first_attempt_at=None,
+            failures=0,
             delivery_id=message.delivery_id,
         )
         return outbox_id
@@ -55,16 +56,25 @@ class FakeOutbox(Store):
         waiting = [item for item in self._memory.outbox.values() if item.outbox_id not in self._memory.finished]
         return [item for item in waiting if item.room_id == room_id][:limit]
 
-    async def record_attempts(self, outbox_ids: Sequence[OutboxID]) -> None:
-        for outbox_id in outbox_ids:
-            item = self._memory.outbox[outbox_id]
-            self._memory.outbox[outbox_id] = replace(
+    async def take_up(self, lane: Lane, *, limit: int) -> Sequence[OutboxItem]:
+        self._check(lane)
+        items = await self.pending(RoomID(lane.lane_key), limit=limit)
+        for item in items:
+            self._memory.outbox[item.outbox_id] = replace(
                 item,
                 attempts=item.attempts + 1,
                 first_attempt_at=item.first_attempt_at or self._database.clock.now(),
             )
 
+        return items
+
+    async def record_failure(self, lane: Lane, outbox_id: OutboxID) -> None:
+        self._check(lane)
+        item = self._memory.outbox[outbox_id]
+        self._memory.outbox[outbox_id] = replace(item, failures=item.failures + 1)
+
     async def finish(self, lane: Lane, outbox_id: OutboxID, outcome: Outcome) -> None:
+        self._database.at_finish(outbox_id)
         self._check(lane)
         self._memory.finished.setdefault(outbox_id, outcome)
 
@@ -74,7 +84,7 @@ class FakeOutbox(Store):
             if (
                 (item.tenant_id, item.room_id, item.sender, item.delivery_id) == shown
                 and item.attempts > 0
-                and item.outbox_id not in self._memory.finished
+                and not isinstance(self._memory.finished.get(item.outbox_id), Sent)
             ):
                 self._memory.finished[item.outbox_id] = Sent(event_id=event.event_id, acknowledged_by="echo")
                 return True
@@ -214,6 +224,10 @@ class FakePeople(Store):
 class FakeInbox(Store):
     async def pending(self, room_id: RoomID, *, limit: int) -> Sequence[InboxItem]:
         return self._memory.inbox.get(room_id, [])[:limit]
+
+    async def hold(self, lane: Lane) -> None:
+        self._check(lane)
+        self._database.at_hold()
 
     async def finish(self, lane: Lane, items: Sequence[InboxItem]) -> None:
         self._check(lane)

@@ -1,6 +1,6 @@
 """Stores of the read model and of desired state, in memory, as the ports want them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -76,6 +76,9 @@ class Host(Protocol):
     fence: int
     clock: Clock
     locked: list[TenantID]
+
+    at_hold: Callable[[], None]
+    at_finish: Callable[[OutboxID], None]
 
     def poke(self, event: MatrixEvent) -> None: ...
 

@@ -2,7 +2,7 @@
 
 import copy
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -15,6 +15,7 @@ from bridge.model.ids import (
     EventID,
     JobID,
     MemberID,
+    OutboxID,
     RoomID,
     RoomKey,
     TenantID,
@@ -84,6 +85,8 @@ class FakeDatabase:
         self.is_down = False
         self.locked: list[TenantID] = []
         self.poison: dict[EventID, Exception] = {}
+        self.at_hold: Callable[[], None] = lambda: None
+        self.at_finish: Callable[[OutboxID], None] = lambda _outbox_id: None
         self._inbox_ids = itertools.count(1)
 
     def undone_when_it_fails(self) -> _Undo:

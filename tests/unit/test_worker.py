@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.errors import Conflict, DependencyDown
+from bridge.errors import Conflict, DependencyBusy, DependencyDown
 from bridge.model.ids import TenantID
 from bridge.model.job import Lane
 from bridge.ports import Queue
@@ -45,6 +45,10 @@ class FakeLanes:
         self.claimed: asyncio.Queue[int] = asyncio.Queue()
         self.renew_failures: list[Exception] = []
         self.told: dict[str, tuple[str | None, bool]] = {}
+        self.new_heads: dict[str, float | None] = {}
+        self.lost: set[str] = set()
+        self.release_gate = asyncio.Event()
+        self.release_gate.set()
 
     async def claim(
         self,
@@ -74,16 +78,24 @@ class FakeLanes:
         self.renewed.put_nowait(lane.lane_key)
         if self.renew_failures:
             raise self.renew_failures.pop(0)
-        return True
+        return lane.lane_key not in self.lost
 
     async def hurry(self) -> None:
         raise AssertionError("not the worker's to do")
 
     async def release(
-        self, lane: Lane, *, retry_after_seconds: float | None = None, error: str | None = None, is_fault: bool = False
+        self,
+        lane: Lane,
+        *,
+        retry_after_seconds: float | None = None,
+        new_head_after_seconds: float | None = None,
+        error: str | None = None,
+        is_fault: bool = False,
     ) -> None:
+        await self.release_gate.wait()
         self.held.discard(lane.lane_key)
         self.told[lane.lane_key] = (error, is_fault)
+        self.new_heads[lane.lane_key] = new_head_after_seconds
         self.released.put_nowait((lane.lane_key, retry_after_seconds))
         if self.release_failures:
             raise self.release_failures.pop(0)
@@ -213,9 +225,12 @@ async def test_a_slow_lane_does_not_hold_up_the_others() -> None:
     ("failure", "attempts", "wait"),
     [
         (DependencyDown("away"), 0, 0.5),
-        (DependencyDown("away", retry_after_ms=7000), 0, 7.0),
-        (DependencyDown("away", retry_after_ms=7000), 1, 7.0),
-        (DependencyDown("away", retry_after_ms=7000), 5, 16.0),
+        (DependencyDown("away", retry_after_ms=7000), 0, 0.5),
+        (DependencyBusy("limited", retry_after_ms=7000), 0, 7.0),
+        (DependencyBusy("limited", retry_after_ms=7000), 1, 7.0),
+        (DependencyBusy("limited", retry_after_ms=7000), 5, 16.0),
+        (DependencyBusy("limited", retry_after_ms=1000), 0, 1.0),
+        (DependencyBusy("limited", retry_after_ms=90_000), 50, 90.0),
         (DependencyDown("away"), 3, 4.0),
         (DependencyDown("away"), 50, 60.0),
         (Conflict("the lane is held by another worker now"), 0, 0.5),

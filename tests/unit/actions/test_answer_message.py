@@ -27,6 +27,7 @@ ITEM = OutboxItem(
     nonce="n",
     attempts=0,
     first_attempt_at=None,
+    failures=0,
     delivery_id=None,
 )
 MODEL_AWAY = DependencyDown("the language model does not answer")

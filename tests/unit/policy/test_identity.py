@@ -35,6 +35,7 @@ ITEM = OutboxItem(
     nonce="n1",
     attempts=0,
     first_attempt_at=None,
+    failures=0,
     delivery_id=None,
 )
 
