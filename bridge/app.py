@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import asyncpg
 import structlog
@@ -23,7 +24,7 @@ from bridge.db.database import PostgresDatabase
 from bridge.db.gaps import GapStore
 from bridge.db.health import HealthStore
 from bridge.db.inbox import store_transaction
-from bridge.db.lanes import LaneStore
+from bridge.db.lanes import LaneStore, mend_counters
 from bridge.db.people import SessionStore
 from bridge.db.schema import check_version, migrate
 from bridge.draining import Stop, drain
@@ -46,6 +47,7 @@ from bridge.worker import Worker, backoff_seconds, repeat
 _log = structlog.stdlib.get_logger("bridge.app")
 
 _SWEEP_SECONDS = 3600.0
+_COUNT_SECONDS = 60.0
 
 
 async def run(config: Config) -> None:
@@ -102,6 +104,9 @@ async def running_bridge(config: Config, stop: Stop) -> AsyncGenerator["asyncio.
             stack,
             {
                 "sweep": repeat("sweep", sweep, every_seconds=_SWEEP_SECONDS),
+                "count lanes": repeat(
+                    "count lanes", partial(mend_counters, app_pool, system_pool), every_seconds=_COUNT_SECONDS
+                ),
                 "watch Synapse": watch.run(),
                 "read figures": figures.run(),
                 "tell other processes": bell.tell(),

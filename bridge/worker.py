@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Set
 from dataclasses import dataclass, field
@@ -51,7 +52,8 @@ async def repeat(name: str, act: Callable[[], Awaitable[object]], *, every_secon
     """Do a chore now and again until cancelled; one that fails is logged, and done the next time."""
     while True:
         try:
-            _log.info("chore done", chore=name, result=await act())
+            result = await act()
+            _log.log(logging.INFO if result else logging.DEBUG, "chore done", chore=name, result=result)
         except Exception:  # noqa: BLE001 - a chore that fails once must not be the last
             _log.exception("chore failed", chore=name)
         await asyncio.sleep(every_seconds)

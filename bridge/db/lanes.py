@@ -7,11 +7,16 @@ lane that the item's holder waits for, and the counter is always the number of i
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
+import structlog
+
 from bridge.db.connection import Connection, Pool, connection_of
+from bridge.db.health import HealthStore, recount
 from bridge.errors import Conflict
 from bridge.model.ids import TenantID
 from bridge.model.job import Lane
 from bridge.ports import Queue
+
+_log = structlog.stdlib.get_logger("bridge.lanes")
 
 
 class LaneLost(Conflict):
@@ -71,6 +76,19 @@ async def give_back(connection: Connection, lane: Lane, *, count: int) -> None:
     """Undo a part of ``take_from_lane``: so many items turned out to be finished already."""
     if count:
         await add_to_lane(connection, lane.queue, lane.lane_key, lane.tenant_id, count=count)
+
+
+async def mend_counters(app: Pool, system: Pool) -> int:
+    """Count anew the lanes whose counter is not the number of their items, and return how many were mended.
+
+    No way is known that leads there, but a lane whose counter says 0 would keep its items for ever.
+    """
+    mended = 0
+    for lane in await HealthStore(system).drifted_lanes():
+        if await recount(app, lane):
+            mended += 1
+            _log.error("a lane's counter was wrong", queue=lane.queue, lane_key=lane.lane_key, counted=lane.counted)
+    return mended
 
 
 class LaneStore:
