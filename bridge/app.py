@@ -37,7 +37,7 @@ from bridge.model.event import InboxItems
 from bridge.model.ids import UserID
 from bridge.model.room import MatrixHouse
 from bridge.outbound.assistant import OpenAiAssistant
-from bridge.parts import assistant_of, homeserver_of, house_of, http_to_synapse, open_pools, stream_of
+from bridge.parts import homeserver_of, house_of, http_to_synapse, open_pools, stream_of
 from bridge.ports import Queue
 from bridge.serving import api_app, appservice_app, metrics_app, serve
 from bridge.system import SystemClock
@@ -85,7 +85,7 @@ async def running_bridge(config: Config, stop: Stop) -> AsyncGenerator["asyncio.
         http = await http_to_synapse(stack, timeout_seconds=config.homeserver.request_timeout_seconds)
         homeserver = homeserver_of(config, house, http, on_trouble=ears.notice_trouble)
         stream = stream_of(config, http)
-        assistant = assistant_of(config)
+        assistant = _assistant(config)
         stack.push_async_callback(assistant.close)
 
         await serve(stack, config.metrics.listen, metrics_app(), stop)
@@ -173,6 +173,19 @@ def _watch(
         clock=SystemClock(),
         watch_seconds=config.repair.watch_seconds,
         interval_seconds=config.repair.interval_seconds,
+    )
+
+
+def _assistant(config: Config) -> OpenAiAssistant:
+    settings = config.assistant
+    return OpenAiAssistant(
+        name=settings.name,
+        base_url=settings.base_url,
+        api_key=settings.api_key,
+        model=settings.model,
+        instructions=settings.instructions,
+        timeout_seconds=settings.timeout_seconds,
+        max_tokens=settings.max_tokens,
     )
 
 

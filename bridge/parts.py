@@ -12,7 +12,6 @@ from bridge.matrix.homeserver import SynapseHomeserver, obey_rate_limit
 from bridge.matrix.stream import SynapseStream
 from bridge.model.ids import UserID
 from bridge.model.room import Bots, MatrixHouse
-from bridge.outbound.assistant import OpenAiAssistant
 
 _CLOSE_SECONDS = 2.0
 
@@ -78,17 +77,3 @@ def homeserver_of(
 def stream_of(config: Config, http: aiohttp.ClientSession) -> SynapseStream:
     """Return the streams that our module in Synapse hands out."""
     return SynapseStream(http, config.homeserver.address, config.appservice.module_secret)
-
-
-def assistant_of(config: Config) -> OpenAiAssistant:
-    """Return the assistant's model."""
-    settings = config.assistant
-    return OpenAiAssistant(
-        name=settings.name,
-        base_url=settings.base_url,
-        api_key=settings.api_key,
-        model=settings.model,
-        instructions=settings.instructions,
-        timeout_seconds=settings.timeout_seconds,
-        max_tokens=settings.max_tokens,
-    )

@@ -1,8 +1,7 @@
 """The checks, each a question and what its answer means; what to look at next goes into this list."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bridge.db.health import applied_migrations, role_of
 from bridge.db.schema import migrations
@@ -30,8 +29,13 @@ async def _postgresql(use: Instruments) -> Finding:
     database = await use.open_database()
     async with database.app.acquire() as connection:
         version = connection.get_server_version()
-    sentence = f"PostgreSQL {version.major}.{version.minor} answers both roles."
-    return Finding(name="postgresql", status="ok", sentence=sentence, figures={"version": version.major})
+    bridges = await database.store.processes()
+    return Finding(
+        name="postgresql",
+        status="ok",
+        sentence=f"PostgreSQL {version.major}.{version.minor} answers both roles; bridges connected: {bridges}.",
+        figures={"version": f"{version.major}.{version.minor}", "bridges": bridges},
+    )
 
 
 async def _migrations(use: Instruments) -> Finding:
@@ -67,11 +71,8 @@ async def _module(use: Instruments) -> Finding:
 
 async def _bridge(use: Instruments) -> Finding:
     listen = use.config.http.listen
-    facts = await look_at_bridge(use.http, listen.host, listen.port)
-    with suppress(DependencyDown):  # the check of PostgreSQL says it
-        facts = replace(facts, processes=await use.database.store.processes())
-    use.bridge = facts
-    return health_parts.judge_bridge(facts)
+    use.bridge = await look_at_bridge(use.http, listen.host, listen.port)
+    return health_parts.judge_bridge(use.bridge)
 
 
 async def _ping(use: Instruments) -> Finding:
@@ -122,7 +123,7 @@ CHECKS: Sequence[Check] = (
     Check(name="registration", look=_registration, needs=("synapse",)),
     Check(name="bots", look=_bots, needs=("registration",)),
     Check(name="module", look=_module, needs=("synapse",)),
-    Check(name="bridge", look=_bridge, after=("postgresql",)),
+    Check(name="bridge", look=_bridge),
     Check(name="ping", look=_ping, needs=("registration",), after=("bridge",)),
     Check(name="lanes", look=_lanes, needs=_TABLES),
     Check(name="faults", look=_faults, needs=_TABLES),

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sys
+import time
 from pathlib import Path
 
 from rich.console import Console
@@ -34,8 +35,9 @@ async def _report(config: Config, standing: Finding, progress: Console, *, mend:
         if mend:
             repairs = await repair(config, status.update)
             status.update("Looking at everything")
+        began = time.monotonic()
         findings = await examine(config)
-    return Report(findings=[standing, *findings], repairs=repairs)
+    return Report(findings=[standing, *findings], repairs=repairs, seconds=time.monotonic() - began)
 
 
 def _print(report: Report, config: Config | None, *, json: bool) -> int:

@@ -10,7 +10,7 @@ from bridge.doctor.instruments import ANSWER_SECONDS, Instruments, open_instrume
 from bridge.errors import BitnexusError, ConfigError
 from bridge.model.health import Finding
 
-WHOLE_SECONDS = 7.0
+WHOLE_SECONDS = 6.0
 
 _REMEDIES: Mapping[str, str] = {
     "postgresql": "Start PostgreSQL, or let 'database.url' and 'database.system_url' say where it is. Until then "
@@ -37,20 +37,24 @@ async def examine(config: Config, *, checks: Sequence[Check] = CHECKS) -> list[F
 
 async def _after_others(check: Check, use: Instruments, others: Mapping[str, "asyncio.Task[Finding]"]) -> Finding:
     await asyncio.gather(*(asyncio.shield(others[name]) for name in (*check.needs, *check.after)))
-    missing = [name for name in check.needs if _is_unusable(others[name].result())]
-    if missing:
-        return Finding(
-            name=check.name,
-            status="warning",
-            sentence=f"Not looked at: it needs {' and '.join(missing)}.",
-            remedy=f"Mend {' and '.join(missing)} first.",
-            figures={"looked_at": False},
-        )
-    return await _look(check.name, lambda: check.look(use))
+    missing = sorted({root for name in check.needs for root in _roots(others[name].result())})
+    if not missing:
+        return await _look(check.name, lambda: check.look(use))
+    return Finding(
+        name=check.name,
+        status="warning",
+        sentence=f"Not looked at: it needs {' and '.join(missing)}.",
+        remedy=f"Mend {' and '.join(missing)} first.",
+        figures={"needs": missing},
+    )
 
 
-def _is_unusable(finding: Finding) -> bool:
-    return finding.status == "failing" or finding.figures.get("looked_at") is False
+def _roots(finding: Finding) -> list[str]:
+    """Return what makes that whatever rests on this finding cannot be looked at."""
+    if finding.status == "failing":
+        return [finding.name]
+    needs = finding.figures.get("needs")
+    return [str(name) for name in needs] if isinstance(needs, list) else []
 
 
 async def _look(name: str, look: Callable[[], Awaitable[Finding]]) -> Finding:

@@ -16,8 +16,8 @@ from bridge.model.health import BridgeFacts
 from bridge.model.room import MatrixHouse
 from bridge.parts import house_of, open_pools, stream_of
 
-CONNECT_SECONDS = 3.0
-ANSWER_SECONDS = 4.0
+CONNECT_SECONDS = 2.5
+ANSWER_SECONDS = 3.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ class Instruments:
             async with asyncio.timeout(CONNECT_SECONDS):
                 app, system = await open_pools(self.config, self.stack, size=3, application_name="bitnexus-doctor")
         except TimeoutError:
-            raise DependencyDown(f"PostgreSQL does not answer within {CONNECT_SECONDS:.0f} seconds") from None
+            raise DependencyDown(f"PostgreSQL does not answer within {CONNECT_SECONDS} seconds") from None
         self._database = DatabaseAccess(app=app, system=system)
         return self._database
 

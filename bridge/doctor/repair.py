@@ -70,5 +70,9 @@ async def _compare(use: Instruments, tell: Tell) -> Repair:
         return Repair(name="gaps", sentence="Not compared to the end.", mended=events + receipts, error=error)
     except BitnexusError as error:
         return Repair(name="gaps", sentence="Not compared to the end.", mended=events + receipts, error=error.sentence)
-    sentence = f"{events} events and {receipts} receipts had not come, and are taken in."
+    sentence = (
+        f"{events} events and {receipts} receipts had not come, and are taken in."
+        if events or receipts
+        else "Nothing was missing."
+    )
     return Repair(name="gaps", sentence=sentence, mended=events + receipts)

@@ -28,6 +28,8 @@ class Report:
     findings: Sequence[Finding]
     repairs: Sequence[Repair] | None
     """None: nothing was to be repaired."""
+    seconds: float = 0.0
+    """How long it took to look at everything."""
 
     @property
     def status(self) -> Status:
@@ -48,6 +50,7 @@ def as_json(report: Report, hide: Callable[[str], str]) -> str:
     whole = {
         "status": report.status,
         "version": __version__,
+        "seconds": round(report.seconds, 2),
         "checks": [
             {
                 "name": finding.name,

@@ -179,10 +179,8 @@ class BotFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BridgeFacts:
-    """The bridge of this configuration: what ``/ready`` says (None: nobody listens), processes on the database."""
+    """The bridge of this configuration: what ``/ready`` says; None when nobody listens."""
 
     address: str
     readiness: str | None
     dependencies: Mapping[str, bool]
-    processes: int | None
-    """How many bridges are connected to the database, on whatever machine; None: the database was not asked."""

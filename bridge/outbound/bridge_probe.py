@@ -10,7 +10,11 @@ from bridge.model.health import BridgeFacts
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}  # noqa: S104 - where to ask what listens so
 
 
-class _Ready(msgspec.Struct, frozen=True):
+_PATIENCE_SECONDS = 3.2
+"""A little more than /ready takes to say that something hangs."""
+
+
+class _Answer(msgspec.Struct, frozen=True):
     status: str
     dependencies: Mapping[str, bool] = {}
 
@@ -18,15 +22,15 @@ class _Ready(msgspec.Struct, frozen=True):
 async def look_at_bridge(session: aiohttp.ClientSession, host: str, port: int) -> BridgeFacts:
     """Return what ``/ready`` says; nobody listening, or somebody else, is an answer too."""
     address = f"http://{_ANYWHERE.get(host, host)}:{port}"
-    ready: _Ready | None = None
+    if await _ask(session, f"{address}/live") is None:
+        return BridgeFacts(address=address, readiness=None, dependencies={})
+    ready = await _ask(session, f"{address}/ready") or _Answer(status="unavailable")
+    return BridgeFacts(address=address, readiness=ready.status, dependencies=ready.dependencies)
+
+
+async def _ask(session: aiohttp.ClientSession, url: str) -> _Answer | None:
     try:
-        async with session.get(f"{address}/ready") as response:
-            ready = msgspec.json.decode(await response.read(), type=_Ready)
+        async with session.get(url, timeout=aiohttp.ClientTimeout(total=_PATIENCE_SECONDS)) as response:
+            return msgspec.json.decode(await response.read(), type=_Answer)
     except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError):
-        pass
-    return BridgeFacts(
-        address=address,
-        readiness=ready.status if ready else None,
-        dependencies=ready.dependencies if ready else {},
-        processes=None,
-    )
+        return None

@@ -107,8 +107,8 @@ def judge_counters(lanes: Sequence[DriftedLane]) -> Finding:
         status="failing" if hidden else "warning",
         sentence=f"{_count(len(lanes), 'lane')} {'has' if len(lanes) == 1 else 'have'} a counter that is wrong"
         + (f"; in {len(hidden)} something may wait for ever." if hidden else "; nothing is held up by it."),
-        remedy="Run 'bitnexus-chat doctor --repair', which counts anew, whether the bridge runs or not. Please report "
-        "it: a counter changes only together with its items.",
+        remedy="The bridge counts anew each minute while it runs; 'bitnexus-chat doctor --repair' does it now. Please "
+        "report it: a counter changes only together with its items.",
         details=tuple(
             f"{lane.queue} {lane.lane_key}{_of(lane.tenant_id)}: says {lane.counted}, {lane.actual} wait"
             for lane in lanes[:SHOWN]

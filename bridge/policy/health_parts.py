@@ -120,21 +120,18 @@ def judge_module(answer: HomeserverAnswer, fields: Collection[str]) -> Finding:
 
 
 def judge_bridge(bridge: BridgeFacts) -> Finding:
-    """Say whether the bridge of this configuration runs, and how many others are on the same database."""
-    figures = {"readiness": bridge.readiness, "processes": bridge.processes}
-    elsewhere = f" {bridge.processes} of them use this database." if bridge.processes else ""
+    """Say whether the bridge of this configuration runs."""
+    figures = {"readiness": bridge.readiness}
     if bridge.readiness is None:
         return Finding(
             name="bridge",
             status="warning",
-            sentence=f"The bridge does not run here: nobody answers at {bridge.address}.{_others(bridge.processes)}",
+            sentence=f"The bridge does not run here: nobody answers at {bridge.address}.",
             remedy="Start it: 'systemctl start bitnexus-chat', or 'docker compose up --detach bridge'.",
             figures=figures,
         )
     if bridge.readiness == "ok":
-        return Finding(
-            name="bridge", status="ok", sentence=f"The bridge runs and is ready.{elsewhere}", figures=figures
-        )
+        return Finding(name="bridge", status="ok", sentence="The bridge runs and is ready.", figures=figures)
     if bridge.readiness == "draining":
         return Finding(
             name="bridge",
@@ -176,10 +173,6 @@ def judge_ping(answer: HomeserverAnswer, *, address: str, is_running: bool) -> F
         remedy="Messages do not arrive. Let 'appservice.address' be where Synapse's machine reaches "
         f"'appservice.listen', with nothing in between that changes headers. {_NEW_REGISTRATION}",
     )
-
-
-def _others(processes: int | None) -> str:
-    return f" {processes} elsewhere use this database." if processes else ""
 
 
 def _said(answer: HomeserverAnswer) -> str:
