@@ -60,6 +60,7 @@ class Http(_Section, frozen=True, kw_only=True):
     listen: Listener
     public_address: str
     max_body_bytes: int = 1024 * 1024
+    drain_seconds: float = 1.0
 
 
 class Metrics(_Section, frozen=True, kw_only=True):

@@ -28,6 +28,7 @@ class House:
     entropy: FakeEntropy = field(default_factory=FakeEntropy)
     clock: FakeClock = field(default_factory=FakeClock)
     is_ready: bool = True
+    is_draining: bool = False
 
     def actions(self) -> Actions:
         database, entropy = self.database, self.entropy
@@ -53,6 +54,7 @@ class House:
             homeserver_url="https://matrix.example",
             public_url="https://chat.example",
             probes={"postgresql": self._is_postgresql_ready},
+            is_draining=lambda: self.is_draining,
         )
 
     async def _is_postgresql_ready(self) -> bool:
