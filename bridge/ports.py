@@ -36,7 +36,7 @@ from bridge.model.json import JsonObject
 from bridge.model.room import Observed, RoomKind
 from bridge.model.session import Login, Turn, VerifiedToken
 from bridge.model.stream import RepairReason, StreamEnds, StreamName, StreamPage
-from bridge.model.tenant import Person, Role, Room, Tenant, TenantRole, TenantSettings, TenantStatus, TenantSummary
+from bridge.model.tenant import Person, Role, Room, Tenant, TenantRole, TenantSummary
 
 Queue = Literal["inbox", "outbox", "reconcile"]
 
@@ -50,9 +50,9 @@ class Tenants(Protocol):
 
     async def find(self) -> Tenant | None: ...
 
-    async def save(
-        self, *, name: str, status: TenantStatus, settings: TenantSettings, revision: int, rooms: Sequence[Room]
-    ) -> None: ...
+    async def save(self, tenant: Tenant) -> None:
+        """Store everything of a tenant but its members."""
+        ...
 
     async def save_room(self, room: Room) -> None: ...
 
@@ -204,6 +204,8 @@ class People(Protocol):
     async def record_registered(self, user_id: UserID) -> None: ...
 
     async def record_profile_name(self, user_id: UserID, display_name: str) -> None: ...
+
+    async def record_profile_avatar(self, user_id: UserID, avatar_url: str) -> None: ...
 
 
 class Inbox(Protocol):
@@ -382,6 +384,8 @@ class Homeserver(Protocol):
     async def register(self, user_id: UserID) -> None: ...
 
     async def set_display_name(self, user_id: UserID, display_name: str) -> None: ...
+
+    async def set_avatar(self, user_id: UserID, avatar_url: str) -> None: ...
 
     async def create_room(self, effect: CreateRoom) -> RoomID: ...
 

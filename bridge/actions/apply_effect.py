@@ -12,6 +12,7 @@ from bridge.model.effect import (
     JoinUser,
     RegisterUser,
     RemoveUser,
+    SetAvatar,
     SetDisplayName,
     SetState,
     has_pending_room,
@@ -48,6 +49,11 @@ class ApplyEffect:
                 await self.homeserver.set_display_name(user_id, display_name)
                 async with self.database.work(tenant_id) as work:
                     await work.people.record_profile_name(user_id, display_name)
+                return None
+            case SetAvatar(user_id=user_id, avatar_url=avatar_url):
+                await self.homeserver.set_avatar(user_id, avatar_url)
+                async with self.database.work(tenant_id) as work:
+                    await work.people.record_profile_avatar(user_id, avatar_url)
                 return None
             case CreateRoom():
                 return await self._create_room(tenant_id, effect, room_ids, resumed=resumed)

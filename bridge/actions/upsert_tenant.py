@@ -28,13 +28,7 @@ class UpsertTenant:
             if wanted == current:
                 act.nothing_changed()
             else:
-                await act.tenants.save(
-                    name=wanted.name,
-                    status=wanted.status,
-                    settings=wanted.settings,
-                    revision=wanted.revision,
-                    rooms=wanted.rooms,
-                )
+                await act.tenants.save(wanted)
                 await act.audit(_entry(current, wanted))
             return await ask_for_reconcile(act, self.house)
 

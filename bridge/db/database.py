@@ -14,7 +14,7 @@ from bridge.db.messages import MessageStore
 from bridge.db.outbox import OutboxStore
 from bridge.db.people import PeopleStore, person_from
 from bridge.db.rooms import RoomStore
-from bridge.db.tenants import TenantStore
+from bridge.db.tenants import Elsewhere, TenantStore
 from bridge.errors import DependencyDown, InvalidInput
 from bridge.model.audit import Actor, AuditEntry
 from bridge.model.credential import IntegrationCredential
@@ -31,10 +31,10 @@ class MissingAuditRow(RuntimeError):
 class TenantWork:
     """A transaction that sees one tenant; implements the port ``Work``."""
 
-    def __init__(self, connection: Connection, tenant_id: TenantID, bots: Bots) -> None:
+    def __init__(self, connection: Connection, tenant_id: TenantID, bots: Bots, elsewhere: Elsewhere) -> None:
         self._connection = connection
         self.woken: set[Queue] = set()
-        self.tenants = TenantStore(connection, tenant_id)
+        self.tenants = TenantStore(connection, tenant_id, elsewhere)
         self.rooms = RoomStore(connection, tenant_id, bots)
         self.messages = MessageStore(connection, tenant_id)
         self.outbox = OutboxStore(connection, tenant_id, self.woken)
@@ -55,8 +55,17 @@ class TenantWork:
 class TenantAct(TenantWork):
     """A transaction on somebody's behalf; implements the port ``Act``."""
 
-    def __init__(self, connection: Connection, tenant_id: TenantID, bots: Bots, *, actor: Actor, clock: Clock) -> None:
-        super().__init__(connection, tenant_id, bots)
+    def __init__(
+        self,
+        connection: Connection,
+        tenant_id: TenantID,
+        bots: Bots,
+        elsewhere: Elsewhere,
+        *,
+        actor: Actor,
+        clock: Clock,
+    ) -> None:
+        super().__init__(connection, tenant_id, bots, elsewhere)
         self._tenant_id, self._actor, self._clock = tenant_id, actor, clock
         self.is_accounted_for = False
 
@@ -78,7 +87,7 @@ class PostgresDatabase:
     async def work(self, tenant_id: TenantID) -> AsyncGenerator[TenantWork, None]:
         """Open a transaction of the bridge's own bookkeeping, and wake the workers once it is committed."""
         async with self._transaction(tenant_id) as connection:
-            work = TenantWork(connection, tenant_id, self._bots)
+            work = TenantWork(connection, tenant_id, self._bots, self._members_elsewhere)
             yield work
         self._ring(work)
 
@@ -86,7 +95,7 @@ class PostgresDatabase:
     async def act(self, tenant_id: TenantID, actor: Actor) -> AsyncGenerator[TenantAct, None]:
         """Open a transaction on behalf of ``actor``; without an audit row it is undone."""
         async with self._transaction(tenant_id) as connection:
-            act = TenantAct(connection, tenant_id, self._bots, actor=actor, clock=self._clock)
+            act = TenantAct(connection, tenant_id, self._bots, self._members_elsewhere, actor=actor, clock=self._clock)
             yield act
             if not act.is_accounted_for:
                 raise MissingAuditRow(f"an act of {actor.kind} on a tenant left no audit row")
@@ -153,6 +162,17 @@ class PostgresDatabase:
             TenantRole(tenant_id=row["tenant_id"], name=row["name"], role=Role(row["role"]), space_id=row["space_id"])
             for row in rows
         ]
+
+    async def _members_elsewhere(self, tenant_id: TenantID) -> frozenset[MemberID]:
+        """Return the members of a tenant who belong to another, active one."""
+        async with connection_of(self._system) as connection:
+            rows = await connection.fetch(
+                "SELECT DISTINCT m.member_id FROM memberships m JOIN memberships o USING (member_id)"
+                " JOIN tenants t ON t.tenant_id = o.tenant_id"
+                " WHERE m.tenant_id = $1 AND o.tenant_id <> $1 AND t.status = 'active'",
+                tenant_id,
+            )
+        return frozenset(row["member_id"] for row in rows)
 
     async def allowed_origins(self, member_id: MemberID | None) -> frozenset[str]:
         """Return the web origins that the active tenants of a person allow, or those of all active tenants."""

@@ -24,14 +24,15 @@ class PeopleStore:
     async def save(self, person: Person) -> None:
         """Insert or update; a Matrix id, once given, stays (it is what Synapse knows the person by)."""
         await self._connection.execute(
-            "INSERT INTO users (member_id, matrix_id, display_name, super_admin, status) VALUES ($1, $2, $3, $4, $5)"
-            " ON CONFLICT (member_id) DO UPDATE SET display_name = $3, super_admin = $4, status = $5,"
-            " updated_at = now()",
+            "INSERT INTO users (member_id, matrix_id, display_name, super_admin, status, avatar_url)"
+            " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (member_id) DO UPDATE SET display_name = $3,"
+            " super_admin = $4, status = $5, avatar_url = $6, updated_at = now()",
             person.member_id,
             person.user_id,
             person.display_name,
             person.super_admin,
             "active" if person.active else "suspended",
+            person.avatar_url,
         )
 
     async def member_ids(self, user_ids: Sequence[UserID]) -> Mapping[UserID, MemberID]:
@@ -45,6 +46,9 @@ class PeopleStore:
 
     async def record_profile_name(self, user_id: UserID, display_name: str) -> None:
         await self._connection.execute("UPDATE users SET profile_name = $2 WHERE matrix_id = $1", user_id, display_name)
+
+    async def record_profile_avatar(self, user_id: UserID, avatar_url: str) -> None:
+        await self._connection.execute("UPDATE users SET profile_avatar = $2 WHERE matrix_id = $1", user_id, avatar_url)
 
 
 class SessionStore:
@@ -115,4 +119,5 @@ def person_from(row: asyncpg.Record) -> Person:
         display_name=row["display_name"],
         super_admin=row["super_admin"],
         active=row["status"] == "active",
+        avatar_url=row["avatar_url"],
     )

@@ -50,12 +50,14 @@ class RoomStore:
 
     async def _people(self) -> Mapping[UserID, ObservedPerson]:
         rows = await self._connection.fetch(
-            "SELECT u.matrix_id, u.registered, u.profile_name FROM users u JOIN memberships m USING (member_id)"
-            " WHERE m.tenant_id = $1",
+            "SELECT u.matrix_id, u.registered, u.profile_name, u.profile_avatar FROM users u"
+            " JOIN memberships m USING (member_id) WHERE m.tenant_id = $1",
             self._tenant_id,
         )
         return {
-            row["matrix_id"]: ObservedPerson(registered=row["registered"], profile_name=row["profile_name"])
+            row["matrix_id"]: ObservedPerson(
+                registered=row["registered"], profile_name=row["profile_name"], profile_avatar=row["profile_avatar"]
+            )
             for row in rows
         }
 
@@ -65,7 +67,7 @@ class RoomStore:
 
     async def find_kind(self, room_id: RoomID) -> RoomKind | None:
         row = await self._connection.fetchrow(
-            "SELECT c.type, coalesce(t.personal, false) AS personal FROM chat_rooms c"
+            "SELECT coalesce(t.type, c.type) AS type, coalesce(t.personal, false) AS personal FROM chat_rooms c"
             " LEFT JOIN tenant_rooms t USING (tenant_id, key) WHERE c.tenant_id = $1 AND c.id = $2",
             self._tenant_id,
             room_id,

@@ -1,6 +1,6 @@
 """Desired state of one tenant: its settings, rooms and members."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -8,30 +8,35 @@ from bridge.db.connection import Connection
 from bridge.model.ids import MemberID, TenantID
 from bridge.model.tenant import Access, Member, Role, Room, RoomType, Tenant, TenantSettings, TenantStatus
 
+Elsewhere = Callable[[TenantID], Awaitable[frozenset[MemberID]]]
+"""Says which members of a tenant belong to another one that is active: a question across tenants."""
+
 
 class TenantStore:
     """Implements the port ``Tenants``."""
 
-    def __init__(self, connection: Connection, tenant_id: TenantID) -> None:
-        self._connection, self._tenant_id = connection, tenant_id
+    def __init__(self, connection: Connection, tenant_id: TenantID, elsewhere: Elsewhere) -> None:
+        self._connection, self._tenant_id, self._elsewhere = connection, tenant_id, elsewhere
 
     async def lock(self) -> None:
         await self._connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 1))", self._tenant_id)
 
     async def find(self) -> Tenant | None:
-        row = await self._connection.fetchrow(
-            "SELECT name, status, settings, revision FROM tenants WHERE tenant_id = $1", self._tenant_id
-        )
+        row = await self._connection.fetchrow("SELECT * FROM tenants WHERE tenant_id = $1", self._tenant_id)
         if row is None:
             return None
+        status = TenantStatus(row["status"])
         return Tenant(
             tenant_id=self._tenant_id,
             name=row["name"],
-            status=TenantStatus(row["status"]),
+            status=status,
             settings=msgspec.convert(row["settings"], TenantSettings),
             revision=row["revision"],
             rooms=await self._rooms(),
-            members=await self._members(),
+            members=await self._members(status),
+            avatar_url=row["avatar_url"],
+            offboarded_at=row["offboarded_at"],
+            removes_at=row["removes_at"],
         )
 
     async def _rooms(self) -> tuple[Room, ...]:
@@ -49,16 +54,19 @@ class TenantStore:
                 member_ids=frozenset(row["member_ids"]),
                 personal=row["personal"],
                 archived=row["archived"],
+                group=row["group_name"],
+                avatar_url=row["avatar_url"],
             )
             for row in rows
         )
 
-    async def _members(self) -> tuple[Member, ...]:
+    async def _members(self, status: TenantStatus) -> tuple[Member, ...]:
         rows = await self._connection.fetch(
-            "SELECT m.member_id, m.role, u.matrix_id, u.display_name, u.status FROM memberships m"
+            "SELECT m.member_id, m.role, u.matrix_id, u.display_name, u.status, u.avatar_url FROM memberships m"
             " JOIN users u USING (member_id) WHERE m.tenant_id = $1 ORDER BY m.member_id",
             self._tenant_id,
         )
+        elsewhere = await self._elsewhere(self._tenant_id) if status is TenantStatus.SUSPENDED else frozenset()
         return tuple(
             Member(
                 member_id=row["member_id"],
@@ -66,24 +74,28 @@ class TenantStore:
                 role=Role(row["role"]),
                 display_name=row["display_name"],
                 active=row["status"] == "active",
+                avatar_url=row["avatar_url"],
+                has_other_active_tenant=row["member_id"] in elsewhere,
             )
             for row in rows
         )
 
-    async def save(
-        self, *, name: str, status: TenantStatus, settings: TenantSettings, revision: int, rooms: Sequence[Room]
-    ) -> None:
+    async def save(self, tenant: Tenant) -> None:
         await self._connection.execute(
-            "INSERT INTO tenants (tenant_id, name, status, settings, revision) VALUES ($1, $2, $3, $4, $5)"
+            "INSERT INTO tenants (tenant_id, name, status, settings, revision, avatar_url, offboarded_at, removes_at)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
             " ON CONFLICT (tenant_id) DO UPDATE SET name = $2, status = $3, settings = $4, revision = $5,"
-            " updated_at = now()",
+            " avatar_url = $6, offboarded_at = $7, removes_at = $8, updated_at = now()",
             self._tenant_id,
-            name,
-            status.value,
-            msgspec.to_builtins(settings),
-            revision,
+            tenant.name,
+            tenant.status.value,
+            msgspec.to_builtins(tenant.settings),
+            tenant.revision,
+            tenant.avatar_url,
+            tenant.offboarded_at,
+            tenant.removes_at,
         )
-        for position, room in enumerate(rooms):
+        for position, room in enumerate(tenant.rooms):
             await self._save_room_at(room, position)
 
     async def save_room(self, room: Room) -> None:
@@ -95,9 +107,10 @@ class TenantStore:
     async def _save_room_at(self, room: Room, position: int) -> None:
         await self._connection.execute(
             "INSERT INTO tenant_rooms (tenant_id, key, position, type, name, topic, access, optional, member_ids,"
-            " personal, archived) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+            " personal, archived, group_name, avatar_url)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
             " ON CONFLICT (tenant_id, key) DO UPDATE SET position = $3, type = $4, name = $5, topic = $6, access = $7,"
-            " optional = $8, member_ids = $9, personal = $10, archived = $11",
+            " optional = $8, member_ids = $9, personal = $10, archived = $11, group_name = $12, avatar_url = $13",
             self._tenant_id,
             room.key,
             position,
@@ -109,6 +122,8 @@ class TenantStore:
             sorted(room.member_ids),
             room.personal,
             room.archived,
+            room.group,
+            room.avatar_url,
         )
 
     async def save_member(self, member_id: MemberID, role: Role) -> None:

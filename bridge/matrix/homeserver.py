@@ -156,6 +156,11 @@ class SynapseHomeserver:
         path = Path.v3.profile[user_id].displayname
         await self._request("set_display_name", user_id, Method.PUT, path, {"displayname": display_name})
 
+    async def set_avatar(self, user_id: UserID, avatar_url: str) -> None:
+        """Set a picture in the user's own name; an empty address takes it away."""
+        path = Path.v3.profile[user_id].avatar_url
+        await self._request("set_avatar", user_id, Method.PUT, path, {"avatar_url": avatar_url})
+
     async def create_room(self, effect: CreateRoom) -> RoomID:
         """Create a room as the creator; the other bots are invited."""
         creator = self._house.bots.creator

@@ -14,6 +14,7 @@ class TenantWish:
     status: TenantStatus | None = None
     settings: TenantSettings | None = None
     rooms: tuple[Room, ...] | None = None
+    avatar_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,8 @@ from dataclasses import replace
 from bridge.errors import InvalidInput
 from bridge.model.change import TenantWish
 from bridge.model.ids import TenantID
-from bridge.model.tenant import Access, Room, RoomType, Tenant, TenantSettings, TenantStatus
-
-_ON_DEMAND = frozenset({RoomType.DM, RoomType.ALLIANCE})
+from bridge.model.tenant import Access, Room, Tenant, TenantSettings, TenantStatus
+from bridge.policy.templates import TEMPLATES
 
 
 def apply_wish(tenant_id: TenantID, current: Tenant | None, wish: TenantWish) -> Tenant:
@@ -26,6 +25,7 @@ def apply_wish(tenant_id: TenantID, current: Tenant | None, wish: TenantWish) ->
         name=wish.name,
         status=wish.status or base.status,
         settings=wish.settings or base.settings,
+        avatar_url=base.avatar_url if wish.avatar_url is None else wish.avatar_url,
         rooms=base.rooms if wish.rooms is None else _merge_rooms(base.rooms, wish.rooms),
     )
     return wanted if wanted == current else replace(wanted, revision=base.revision + 1)
@@ -50,7 +50,7 @@ def _refuse_bad_rooms(current: tuple[Room, ...], wished: tuple[Room, ...]) -> No
             raise InvalidInput(f"the room key '{room.key}' stands in the list twice", path=f"{path}.key")
         if room.key in personal:
             raise InvalidInput(f"the room key '{room.key}' belongs to a person's own room", path=f"{path}.key")
-        if room.type in _ON_DEMAND:
+        if TEMPLATES[room.type].on_demand:
             raise InvalidInput(f"rooms of type '{room.type.value}' are made on demand", path=f"{path}.type")
         if room.member_ids and room.access is not Access.INVITE:
             raise InvalidInput("a room lists members only when its access is 'invite'", path=f"{path}.members")

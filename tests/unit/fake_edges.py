@@ -59,6 +59,10 @@ class FakeHomeserver:
         self._may_fail("set_display_name")
         self._do(lambda: self.matrix.set_display_name(user_id, display_name))
 
+    async def set_avatar(self, user_id: UserID, avatar_url: str) -> None:
+        self._may_fail("set_avatar")
+        self._do(lambda: self.matrix.set_avatar(user_id, avatar_url))
+
     async def create_room(self, effect: CreateRoom) -> RoomID:
         self._may_fail(f"create_room {effect.room_key}")
         made = self._do(lambda: self.matrix.create_room(effect))

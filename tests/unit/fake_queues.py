@@ -220,6 +220,9 @@ class FakePeople(Store):
     async def record_profile_name(self, user_id: UserID, display_name: str) -> None:
         self._memory.profile_names[user_id] = display_name
 
+    async def record_profile_avatar(self, user_id: UserID, avatar_url: str) -> None:
+        self._memory.profile_avatars[user_id] = avatar_url
+
 
 class FakeInbox(Store):
     async def pending(self, room_id: RoomID, *, limit: int) -> Sequence[InboxItem]:

@@ -28,7 +28,6 @@ from bridge.model.tenant import (
     Role,
     Room,
     Tenant,
-    TenantSettings,
     TenantStatus,
 )
 from bridge.ports import Clock
@@ -52,6 +51,7 @@ class Memory:
     people: dict[MemberID, Person] = field(default_factory=dict)
     registered: set[UserID] = field(default_factory=set)
     profile_names: dict[UserID, str] = field(default_factory=dict)
+    profile_avatars: dict[UserID, str] = field(default_factory=dict)
     rooms: dict[RoomID, tuple[TenantID, RoomKey, str]] = field(default_factory=dict)
     state: dict[tuple[RoomID, str, str], MatrixEvent] = field(default_factory=dict)
     messages: dict[EventID, MatrixEvent] = field(default_factory=dict)
@@ -107,6 +107,7 @@ class FakeTenants(Store):
     def _members(self) -> list[Member]:
         roles = self._memory.memberships.get(self._tenant_id, {})
         people = [(self._memory.people[member_id], role) for member_id, role in sorted(roles.items())]
+        is_suspended = self._memory.tenants[self._tenant_id].status is TenantStatus.SUSPENDED
         return [
             Member(
                 member_id=person.member_id,
@@ -114,21 +115,20 @@ class FakeTenants(Store):
                 role=role,
                 display_name=person.display_name,
                 active=person.active,
+                avatar_url=person.avatar_url,
+                has_other_active_tenant=is_suspended and self._is_elsewhere(person.member_id),
             )
             for person, role in people
         ]
 
-    async def save(
-        self, *, name: str, status: TenantStatus, settings: TenantSettings, revision: int, rooms: Sequence[Room]
-    ) -> None:
-        self._memory.tenants[self._tenant_id] = Tenant(
-            tenant_id=self._tenant_id,
-            name=name,
-            status=status,
-            settings=settings,
-            revision=revision,
-            rooms=tuple(rooms),
-            members=(),
+    async def save(self, tenant: Tenant) -> None:
+        self._memory.tenants[self._tenant_id] = replace(tenant, members=())
+
+    def _is_elsewhere(self, member_id: MemberID) -> bool:
+        return any(
+            member_id in self._memory.memberships.get(tenant_id, {})
+            for tenant_id, tenant in self._memory.tenants.items()
+            if tenant_id != self._tenant_id and tenant.status is TenantStatus.ACTIVE
         )
 
     async def save_room(self, room: Room) -> None:
@@ -157,6 +157,7 @@ class FakeRooms(Store):
                 person.user_id: ObservedPerson(
                     registered=person.user_id in self._memory.registered,
                     profile_name=self._memory.profile_names.get(person.user_id),
+                    profile_avatar=self._memory.profile_avatars.get(person.user_id, ""),
                 )
                 for person in people
             },

@@ -169,6 +169,7 @@ class FakeDatabase:
                 user_id=member.user_id,
                 display_name=member.display_name,
                 active=member.active,
+                avatar_url=member.avatar_url,
             )
 
     def put_room(self, tenant_id: TenantID, room_id: RoomID, key: RoomKey, room_type: str = "general") -> None:
