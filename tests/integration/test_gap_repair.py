@@ -18,8 +18,8 @@ from bridge.actions.repair_gaps import PAGE
 from bridge.demo.ports import Ports
 from bridge.demo.stack import Stack, running_stack
 from bridge.parts import house_of
-from tests.support.backend import Backend, Client, member_id
 from tests.support import waiting
+from tests.support.backend import Backend, Client, member_id
 
 T = TypeVar("T")
 
