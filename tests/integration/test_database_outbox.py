@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from prometheus_client import REGISTRY
 
 import bridge
 from bridge.actions.handle_matrix_events import HandleMatrixEvents
@@ -288,14 +289,18 @@ async def test_rings_are_told_together_and_in_a_transaction_of_their_own(own: Ow
         queues: list[Queue] = ["outbox", "inbox", "outbox", "outbox"]
         for queue in queues * 50:
             here.ring(queue)
-        await asyncio.sleep(0)
-        await until(lambda: own.ask("SELECT count(*) FROM pg_stat_activity WHERE query ~ 'pg_notify'"), bool)
+        await until(rings_sent, lambda sent: sent > before)
 
+    before = await rings_sent()
     try:
         told = await notifications(own, ring)
     finally:
         telling.cancel()
     assert [payload.split(",")[1:] for payload in told] == [["inbox", "outbox"]]
+
+
+async def rings_sent() -> float:
+    return REGISTRY.get_sample_value("bitnexus_bell_rings_total", {"direction": "sent"}) or 0.0
 
 
 async def test_a_ring_wakes_the_worker_of_another_process_and_not_its_own_twice(own: OwnDatabase) -> None:
