@@ -19,6 +19,7 @@ from bridge.model.job import Lane
 from bridge.model.room import MatrixHouse
 from bridge.model.stream import StreamPage
 from tests.support.own_database import ACME, BEN, BOTS, GLOBEX, OwnDatabase
+from tests.support.waiting import until
 
 ROOM = RoomID("!r")
 HOUSE = MatrixHouse(server_name="s", room_version="12", bots=BOTS)
@@ -319,6 +320,9 @@ async def test_an_event_that_comes_while_its_room_becomes_known_is_not_stranded(
     recording = asyncio.create_task(record())
     if who_is_first == "the reconcile":
         await asyncio.wait_for(recording, 10)
+    else:
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'"
+        await until(lambda: own.ask(waiting, own.name), lambda count: bool(count) or recording.done())
     go.set()
     await asyncio.gather(handling, recording)
     await own.lanes.release(lane)
