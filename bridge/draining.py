@@ -52,21 +52,22 @@ async def drain(
     *,
     drain_seconds: float,
     leave_seconds: float,
+    let_go_seconds: float = LET_GO_SECONDS,
 ) -> None:
     """Let work in hand come to its end, and the proxy in front notice, side by side.
 
     ``stop_work`` claims no more at once and cuts off what still runs after the seconds that it is given. Returns within
-    ``drain_seconds`` and LET_GO_SECONDS whatever hangs; when the stop is asked for again, as soon as work lets go.
+    ``drain_seconds`` and ``let_go_seconds`` whatever hangs; when the stop is asked for again, as soon as work lets go.
     """
     work = asyncio.create_task(stop_work(drain_seconds), name="end work in hand")
     calm = asyncio.create_task(_both(work, leave_seconds), name="drain")
     hurried = asyncio.create_task(stop.hurried(), name="hear of a second stop")
-    longest = max(drain_seconds + LET_GO_SECONDS, leave_seconds)
+    longest = max(drain_seconds + let_go_seconds, leave_seconds)
     await asyncio.wait({calm, hurried}, timeout=longest, return_when=asyncio.FIRST_COMPLETED)
     if hurried.done() and not work.done():
         _log.warning("asked to stop again: what is under way is cut off")
         cut = asyncio.create_task(stop_work(0.0), name="cut off work in hand")
-        await asyncio.wait({cut, work}, timeout=LET_GO_SECONDS)
+        await asyncio.wait({cut, work}, timeout=let_go_seconds)
     if not work.done():
         _log.warning("work in hand did not let go; its leases will end")
     for task in (work, calm, hurried):

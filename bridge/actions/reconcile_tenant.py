@@ -52,6 +52,9 @@ class ReconcileTenant:
         async with self.database.work(tenant_id) as work:
             job_id = await work.jobs.next_open()
             job = await work.jobs.find(job_id) if job_id else None
+            if job_id is not None:
+                # before the plan is read: what is asked for from now on is another job, and not forgotten with this one
+                await work.jobs.begin(job_id, ())
             room_ids = dict(await work.rooms.room_ids())
         if job is None or job_id is None:
             return 0

@@ -5,7 +5,7 @@ lane that the item's holder waits for, and the counter is always the number of i
 """
 
 from collections.abc import Mapping, Sequence
-from typing import get_args
+from typing import Final, get_args
 
 import structlog
 
@@ -17,6 +17,33 @@ from bridge.model.job import Lane
 from bridge.ports import Queue
 
 _log = structlog.stdlib.get_logger("bridge.lanes")
+
+# In words: the tenants that have lanes with work, found by hopping through the index; of each the lanes that are free,
+# as many as it may have; of all of these the first few, in turn; of those, the ones that nobody else is taking now.
+_CLAIM: Final = (
+    "WITH RECURSIVE tenant AS ("
+    "  (SELECT coalesce(tenant_id, '') AS tenant FROM lanes WHERE queue = $1 AND pending > 0 ORDER BY 1 LIMIT 1)"
+    "  UNION ALL SELECT (SELECT coalesce(tenant_id, '') FROM lanes WHERE queue = $1 AND pending > 0"
+    "   AND coalesce(tenant_id, '') > before.tenant ORDER BY 1 LIMIT 1)"
+    "  FROM tenant before WHERE before.tenant IS NOT NULL),"
+    " queued AS ("
+    "  SELECT lane.lane_key, lane.served_at, coalesce(held.count, 0) + lane.number AS turn"
+    "  FROM tenant LEFT JOIN unnest($4::text[], $5::int[]) AS held(tenant, count) USING (tenant)"
+    "  CROSS JOIN LATERAL ("
+    "   SELECT lane_key, served_at, row_number() OVER (ORDER BY served_at) AS number FROM lanes"
+    "   WHERE queue = $1 AND pending > 0 AND coalesce(tenant_id, '') = tenant.tenant"
+    "    AND not_before <= now() AND lease_until <= now() ORDER BY served_at LIMIT $6) AS lane"
+    "  WHERE coalesce(held.count, 0) + lane.number <= $6"
+    "  ORDER BY turn, served_at LIMIT 16 * $2::int),"
+    " taken AS MATERIALIZED ("
+    "  SELECT lane_key FROM queued JOIN lanes free USING (lane_key)"
+    # seen again under the lock: another worker may have held the lane since
+    "  WHERE free.queue = $1 AND free.pending > 0 AND free.not_before <= now() AND free.lease_until <= now()"
+    "  ORDER BY queued.turn, queued.served_at LIMIT $2 FOR NO KEY UPDATE OF free SKIP LOCKED)"
+    " UPDATE lanes SET lease_until = now() + make_interval(secs => $3), fence = fence + 1, served_at = now()"
+    " FROM taken WHERE lanes.queue = $1 AND lanes.lane_key = taken.lane_key"
+    " RETURNING lanes.queue, lanes.lane_key, tenant_id, fence, attempts, faults"
+)
 
 
 class LaneLost(Conflict):
@@ -113,25 +140,11 @@ class LaneStore:
         """
         async with connection_of(self._pool) as connection:
             rows = await connection.fetch(
-                "WITH queued AS ("
-                "  SELECT l.lane_key, l.served_at, coalesce(h.count, 0)"
-                "   + row_number() OVER (PARTITION BY l.tenant_id ORDER BY l.served_at) AS turn"
-                "  FROM lanes l LEFT JOIN unnest($4::text[], $5::int[]) AS h(tenant_id, count)"
-                "   ON h.tenant_id IS NOT DISTINCT FROM l.tenant_id"
-                "  WHERE l.queue = $1 AND l.pending > 0 AND l.not_before <= now() AND l.lease_until <= now()),"
-                " free AS MATERIALIZED ("
-                "  SELECT free.lane_key FROM lanes free JOIN queued USING (lane_key)"
-                "  WHERE free.queue = $1 AND queued.turn <= $6"
-                # seen again under the lock: another worker may have held the lane since
-                "   AND free.pending > 0 AND free.not_before <= now() AND free.lease_until <= now()"
-                "  ORDER BY queued.turn, queued.served_at LIMIT $2 FOR NO KEY UPDATE OF free SKIP LOCKED)"
-                " UPDATE lanes SET lease_until = now() + make_interval(secs => $3), fence = fence + 1,"
-                "  served_at = now() FROM free WHERE lanes.queue = $1 AND lanes.lane_key = free.lane_key"
-                " RETURNING lanes.queue, lanes.lane_key, tenant_id, fence, attempts, faults",
+                _CLAIM,
                 queue,
                 limit,
                 lease_seconds,
-                list(held.keys()),
+                [tenant_id or "" for tenant_id in held],
                 list(held.values()),
                 most_per_tenant,
             )

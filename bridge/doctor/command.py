@@ -4,13 +4,14 @@ import asyncio
 import logging
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
 from bridge.config import Config, load_config
 from bridge.doctor.examine import examine
-from bridge.doctor.repair import Repair, repair
+from bridge.doctor.repair import Repair, Tell, repair
 from bridge.doctor.report import Report, as_json, hider, show
 from bridge.errors import ConfigError
 from bridge.model.health import Finding
@@ -24,20 +25,21 @@ def run_doctor(config_path: Path, *, json: bool, mend: bool) -> int:
         config = load_config(config_path)
     except ConfigError as error:
         return _print(Report(findings=[_unreadable(error)], repairs=None), None, json=json)
-    standing = Finding(name="configuration", status="ok", sentence=f"{config_path} can be read.")
-    report = asyncio.run(_report(config, standing, progress, mend=mend))
-    return _print(report, config, json=json)
-
-
-async def _report(config: Config, standing: Finding, progress: Console, *, mend: bool) -> Report:
-    repairs: list[Repair] | None = None
     with progress.status("Looking at everything") as status:
-        if mend:
-            repairs = await repair(config, status.update)
-            status.update("Looking at everything")
-        began = time.monotonic()
-        findings = await examine(config)
-    return Report(findings=[standing, *findings], repairs=repairs, seconds=time.monotonic() - began)
+        report = asyncio.run(make_report(config, mend=mend, tell=status.update))
+    standing = Finding(name="configuration", status="ok", sentence=f"{config_path} can be read.")
+    return _print(replace(report, findings=[standing, *report.findings]), config, json=json)
+
+
+async def make_report(config: Config, *, mend: bool, tell: Tell) -> Report:
+    """Repair, if that is asked for, then look at everything; ``tell`` shows how far it is."""
+    repairs: list[Repair] | None = None
+    if mend:
+        repairs = await repair(config, tell)
+        tell("Looking at everything")
+    began = time.monotonic()
+    findings = await examine(config)
+    return Report(findings=findings, repairs=repairs, seconds=time.monotonic() - began)
 
 
 def _print(report: Report, config: Config | None, *, json: bool) -> int:

@@ -28,7 +28,7 @@ class SynapseProbe:
 
     async def versions(self) -> HomeserverAnswer:
         """Ask which versions of the specification it speaks; raises DependencyDown when nobody answers."""
-        return await self._ask("GET", "/_matrix/client/versions")
+        return await self._ask("GET", "/_matrix/client/versions", token="")
 
     async def whoami(self, user_id: UserID) -> HomeserverAnswer:
         """Ask who we are, in the name of one of our bots."""
@@ -56,7 +56,8 @@ class SynapseProbe:
         self, method: str, path: str, *, as_user: UserID | None = None, token: str | None = None
     ) -> HomeserverAnswer:
         query = {"user_id": as_user} if as_user else {}
-        headers = {"Authorization": f"Bearer {token or self._as_token}"}
+        token = self._as_token if token is None else token
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
         body: JsonObject | None = {} if method == "POST" else None
         url = self._address + path
         try:

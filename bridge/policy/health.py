@@ -217,7 +217,7 @@ def judge_gaps(found: GapFigures, *, is_running: bool, interval_seconds: float) 
         status = "failing"
     behind = " and ".join(f"{each.end - each.position:,} of {each.stream}" for each in found.streams)
     missing = (
-        f"{'' if found.is_whole else 'at least '}{_count(found.missing, 'event')} of our rooms {_have(found.missing)}"
+        f"{'' if found.is_whole else 'At least '}{_count(found.missing, 'event')} of our rooms {_have(found.missing)}"
     )
     return Finding(
         name="gaps",

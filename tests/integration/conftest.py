@@ -1,11 +1,11 @@
 """A PostgreSQL without a bridge, for tests of what the stores do to it."""
 
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
 
 from bridge.demo.credentials import Credentials
-from bridge.demo.ports import Ports
 from bridge.demo.postgres import Postgres
 from bridge.demo.postgres_place import remove_place
 from bridge.demo.prepare import prepare
@@ -21,7 +21,7 @@ async def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
     server = Postgres(
         directory=folder,
         log=folder / "postgres.log",
-        port=Ports.free(lowest=36_000).postgres,
+        port=_free_port(),
         passwords=Credentials().postgres_passwords(),
         roster=Roster(folder / "processes.json"),
     )
@@ -39,3 +39,9 @@ async def own(own_postgres: Postgres) -> AsyncIterator[OwnDatabase]:
     """A database of this test's own."""
     async with fresh_database(own_postgres, template="whole") as database:
         yield database
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -485,8 +485,8 @@ ACTS: list[Callable[[OwnDatabase, random.Random], Awaitable[None]]] = [
 # Speed
 
 
-@pytest.mark.parametrize("tenants", [1, 100, 5000])
-async def test_a_claim_among_ten_thousand_lanes_is_quick(own: OwnDatabase, tenants: int) -> None:
+@pytest.mark.parametrize(("tenants", "most_seconds"), [(1, 0.3), (100, 0.3), (5000, 1.0)])
+async def test_a_claim_among_ten_thousand_lanes_is_quick(own: OwnDatabase, tenants: int, most_seconds: float) -> None:
     await own.ask(
         "INSERT INTO lanes (queue, lane_key, tenant_id, pending, served_at) SELECT 'outbox', '!' || n, 't' || n % $1,"
         " 1, now() - n * interval '1 millisecond' FROM generate_series(1, 10000) n",
@@ -503,4 +503,4 @@ async def test_a_claim_among_ten_thousand_lanes_is_quick(own: OwnDatabase, tenan
         began = time.perf_counter()
         assert len(await own.claim("outbox", limit=PLACES, most_per_tenant=MOST)) == min(PLACES, MOST * tenants)
         seconds.append(time.perf_counter() - began)
-    assert sorted(seconds)[4] < 0.2, seconds
+    assert sorted(seconds)[4] < most_seconds, seconds

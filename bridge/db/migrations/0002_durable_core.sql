@@ -17,6 +17,10 @@ ALTER TABLE lanes
   ADD COLUMN faults integer NOT NULL DEFAULT 0,    -- unexpected failures in a row of the lane's head
   ADD COLUMN error text;                           -- what its head failed with last
 
+-- Who is next: the tenants with work are found by hopping through this, and of each the lane served longest ago.
+DROP INDEX lanes_ready;
+CREATE INDEX lanes_ready ON lanes (queue, coalesce(tenant_id, ''), served_at) WHERE pending > 0;
+
 ALTER TABLE outbox
   ADD COLUMN failures integer NOT NULL DEFAULT 0,  -- attempts that the homeserver answered with a failure of its own
   ADD COLUMN delivery_id text,                     -- com.bitnexus.delivery_id: how our own event is recognised
