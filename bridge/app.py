@@ -16,8 +16,12 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from bridge.actions.answer_message import AnswerMessage
 from bridge.actions.apply_effect import ApplyEffect
 from bridge.actions.change_integration_keys import CreateIntegrationKey, ListIntegrationKeys, RevokeIntegrationKey
+from bridge.actions.change_role import ChangeRole
+from bridge.actions.change_rooms import AddRoom, ArchiveRoom, ChangeRoom
 from bridge.actions.decide_login import DecideLogin
+from bridge.actions.explain_membership import ExplainMembership
 from bridge.actions.handle_matrix_events import HandleMatrixEvents
+from bridge.actions.offboard_tenant import OffboardTenant, RemoveOffboardedTenants
 from bridge.actions.open_ai_room import OpenAiRoom
 from bridge.actions.open_session import CloseSession, OpenSession
 from bridge.actions.plan_tenant import PlanTenant
@@ -27,8 +31,9 @@ from bridge.actions.reconcile_tenant import ReconcileTenant
 from bridge.actions.relay_event import PreviewEvent, RelayEvent, ShowDelivery
 from bridge.actions.remove_member import RemoveMember
 from bridge.actions.repair_gaps import RepairGaps
+from bridge.actions.replace_members import ReplaceMembers
 from bridge.actions.send_messages import SendMessages
-from bridge.actions.show_tenant import ListTenants, RequestReconcile, ShowJob, ShowTenant
+from bridge.actions.show_tenant import ListTenants, RequestReconcile, ShowJob, ShowPerson, ShowTenant
 from bridge.actions.sweep_old_rows import SweepOldRows
 from bridge.actions.upsert_tenant import UpsertTenant
 from bridge.api.auth import Authenticator
@@ -61,6 +66,7 @@ from bridge.worker import Worker, backoff_seconds, repeat
 _log = structlog.stdlib.get_logger("bridge.app")
 
 _SWEEP_SECONDS = 3600.0
+_REMOVE_SECONDS = 10.0
 
 
 def house_of(config: Config) -> MatrixHouse:
@@ -121,10 +127,12 @@ async def running_bridge(config: Config) -> AsyncGenerator["asyncio.Task[None]",
         attached = asyncio.create_task(_attach(homeserver, worker, names), name="attach to Synapse")
         stack.push_async_callback(_stop, attached, worker, config.worker.drain_seconds)
         sweep = SweepOldRows(database=database, sessions=SessionStore(app_pool), clock=SystemClock())
+        remove_tenants = RemoveOffboardedTenants(database=database, house=house, clock=SystemClock())
         _keep_running(
             stack,
             {
                 "sweep": repeat("sweep", sweep, every_seconds=_SWEEP_SECONDS),
+                "remove tenants": repeat("remove tenants", remove_tenants, every_seconds=_REMOVE_SECONDS),
                 "watch Synapse": watch.run(),
                 "tell other processes": bell.tell(),
                 "listen to other processes": bell.listen(),
@@ -251,7 +259,9 @@ def _worker(
         actions={
             "inbox": HandleMatrixEvents(database=database, house=house),
             "outbox": SendMessages(database=database, homeserver=homeserver, answer=answer, clock=SystemClock()),
-            "reconcile": ReconcileTenant(database=database, homeserver=homeserver, house=house, apply=apply),
+            "reconcile": ReconcileTenant(
+                database=database, homeserver=homeserver, house=house, apply=apply, clock=SystemClock()
+            ),
         },
         concurrency=config.worker.concurrency,
         lease_seconds=config.worker.lease_seconds,
@@ -311,8 +321,23 @@ def _api_app(
         request_reconcile=RequestReconcile(database=database, house=house),
         show_job=ShowJob(database=database),
         put_member=PutMember(database=database, house=house, entropy=entropy),
-        remove_member=RemoveMember(database=database, house=house),
+        offboard_tenant=OffboardTenant(
+            database=database, house=house, clock=SystemClock(), usual_days=config.platform.grace_days
+        ),
+        add_room=AddRoom(database=database, house=house),
+        change_room=ChangeRoom(database=database, house=house),
+        archive_room=ArchiveRoom(database=database, house=house),
+        explain_membership=ExplainMembership(database=database, house=house),
+        remove_member=RemoveMember(database=database, house=house, entropy=entropy),
+        replace_members=ReplaceMembers(
+            database=database,
+            house=house,
+            entropy=entropy,
+            max_removal_percent=config.platform.max_removal_percent,
+        ),
+        change_role=ChangeRole(database=database, house=house, entropy=entropy),
         put_person=PutPerson(database=database, house=house, entropy=entropy),
+        show_person=ShowPerson(database=database),
         create_integration_key=CreateIntegrationKey(database=database, entropy=entropy),
         list_integration_keys=ListIntegrationKeys(database=database),
         revoke_integration_key=RevokeIntegrationKey(database=database),
