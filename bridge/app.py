@@ -13,6 +13,7 @@ import structlog
 from bridge.actions.answer_message import AnswerMessage
 from bridge.actions.apply_effect import ApplyEffect
 from bridge.actions.handle_matrix_events import HandleMatrixEvents
+from bridge.actions.offboard_tenant import RemoveOffboardedTenants
 from bridge.actions.reconcile_tenant import ReconcileTenant
 from bridge.actions.repair_gaps import RepairGaps
 from bridge.actions.send_messages import SendMessages
@@ -48,6 +49,7 @@ _log = structlog.stdlib.get_logger("bridge.app")
 
 _SWEEP_SECONDS = 3600.0
 _COUNT_SECONDS = 60.0
+_REMOVE_SECONDS = 10.0
 
 
 async def run(config: Config) -> None:
@@ -100,10 +102,12 @@ async def running_bridge(config: Config, stop: Stop) -> AsyncGenerator["asyncio.
         figures = Figures(backlog=HealthStore(system_pool).backlog, ends=stream.present)
         sessions = SessionStore(app_pool)
         sweep = SweepOldRows(database=database, sessions=sessions, clock=SystemClock())
+        remove_tenants = RemoveOffboardedTenants(database=database, house=house, clock=SystemClock())
         _keep_running(
             stack,
             {
                 "sweep": repeat("sweep", sweep, every_seconds=_SWEEP_SECONDS),
+                "remove tenants": repeat("remove tenants", remove_tenants, every_seconds=_REMOVE_SECONDS),
                 "count lanes": repeat(
                     "count lanes", partial(mend_counters, app_pool, system_pool), every_seconds=_COUNT_SECONDS
                 ),
@@ -205,7 +209,9 @@ def _worker(
         actions={
             "inbox": HandleMatrixEvents(database=database, house=house),
             "outbox": SendMessages(database=database, homeserver=homeserver, answer=answer, clock=SystemClock()),
-            "reconcile": ReconcileTenant(database=database, homeserver=homeserver, house=house, apply=apply),
+            "reconcile": ReconcileTenant(
+                database=database, homeserver=homeserver, house=house, apply=apply, clock=SystemClock()
+            ),
         },
         concurrency=config.worker.concurrency,
         lease_seconds=config.worker.lease_seconds,

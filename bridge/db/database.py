@@ -1,7 +1,8 @@
 """Transactions: each sees one tenant, and one that changes something must leave an audit row."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 import asyncpg
 
@@ -19,9 +20,12 @@ from bridge.errors import DependencyDown, InvalidInput
 from bridge.model.audit import Actor, AuditEntry
 from bridge.model.credential import IntegrationCredential
 from bridge.model.ids import SPACE, JobID, MemberID, RoomID, RoomKey, TenantID, UserID
+from bridge.model.job import TenantDue
 from bridge.model.room import Bots
 from bridge.model.tenant import Person, Role, TenantRole, TenantStatus, TenantSummary
 from bridge.ports import Clock, Queue
+
+_MOST_DUE = 200  # tenants that are looked after at a time
 
 
 class MissingAuditRow(RuntimeError):
@@ -69,8 +73,8 @@ class TenantAct(TenantWork):
         self._tenant_id, self._actor, self._clock = tenant_id, actor, clock
         self.is_accounted_for = False
 
-    async def audit(self, entry: AuditEntry) -> None:
-        await append_audit(self._connection, self._tenant_id, self._actor, entry, now=self._clock.now())
+    async def audit(self, *entries: AuditEntry) -> None:
+        await append_audit(self._connection, self._tenant_id, self._actor, entries, now=self._clock.now())
         self.is_accounted_for = True
 
     def nothing_changed(self) -> None:
@@ -135,6 +139,39 @@ class PostgresDatabase:
             for row in rows
         ]
 
+    async def tenants_due(self, *, verify_seconds: float, look_seconds: float) -> Sequence[TenantDue]:
+        """Return tenants that do not stand as desired, as far as we know, and some that were not read for long.
+
+        Tenants are read in turn, so many each time that all of them have been within ``verify_seconds``.
+        """
+        async with connection_of(self._system) as connection:
+            unsettled = await connection.fetch(
+                "SELECT t.tenant_id FROM tenants t LEFT JOIN tenant_upkeep k USING (tenant_id)"
+                " WHERE t.revision IS DISTINCT FROM k.settled_revision"
+                " AND t.updated_at < now() - make_interval(secs => $1)"
+                " AND coalesce(k.retry_at, '-infinity') <= now()"
+                " UNION SELECT tenant_id FROM tenant_upkeep WHERE retry_at <= now() LIMIT $2",
+                look_seconds,
+                _MOST_DUE,
+            )
+            unread = await connection.fetch(
+                "SELECT tenant_id FROM tenant_upkeep WHERE verified_at < now() - make_interval(secs => $1)"
+                " ORDER BY verified_at LIMIT (SELECT greatest(1, ceil(count(*) * $2::float8 / $1)) FROM tenant_upkeep)",
+                verify_seconds,
+                look_seconds,
+            )
+        reading = {row["tenant_id"] for row in unread}
+        return [
+            *(TenantDue(tenant_id=tenant_id, verify=True) for tenant_id in sorted(reading)),
+            *(TenantDue(tenant_id=t["tenant_id"], verify=False) for t in unsettled if t["tenant_id"] not in reading),
+        ]
+
+    async def known_rooms(self, room_ids: Sequence[RoomID]) -> frozenset[RoomID]:
+        """Return those of the rooms that are some tenant's."""
+        async with connection_of(self._system) as connection:
+            rows = await connection.fetch("SELECT id FROM chat_rooms WHERE id = ANY($1)", list(room_ids))
+        return frozenset(row["id"] for row in rows)
+
     async def tenant_of_room(self, room_id: RoomID) -> TenantID | None:
         """Return whose room it is; None when it is none of ours."""
         async with connection_of(self._system) as connection:
@@ -162,6 +199,25 @@ class PostgresDatabase:
             TenantRole(tenant_id=row["tenant_id"], name=row["name"], role=Role(row["role"]), space_id=row["space_id"])
             for row in rows
         ]
+
+    async def suspended_tenants_of(self, member_ids: Collection[MemberID]) -> Sequence[TenantID]:
+        """Return the suspended tenants that any of these people belong to."""
+        async with connection_of(self._system) as connection:
+            rows = await connection.fetch(
+                "SELECT tenant_id FROM tenants t WHERE status = 'suspended' AND EXISTS"
+                " (SELECT FROM memberships m WHERE m.tenant_id = t.tenant_id AND m.member_id = ANY($1))"
+                " ORDER BY tenant_id",
+                list(member_ids),
+            )
+        return [TenantID(row["tenant_id"]) for row in rows]
+
+    async def tenants_to_remove(self, now: datetime) -> Sequence[TenantID]:
+        """Return the tenants whose time of grace is over and which are not removed yet."""
+        async with connection_of(self._system) as connection:
+            rows = await connection.fetch(
+                "SELECT tenant_id FROM tenants WHERE removes_at <= $1 AND status <> 'removed' ORDER BY removes_at", now
+            )
+        return [TenantID(row["tenant_id"]) for row in rows]
 
     async def _members_elsewhere(self, tenant_id: TenantID) -> frozenset[MemberID]:
         """Return the members of a tenant who belong to another, active one."""

@@ -1,6 +1,6 @@
 """People of BitNexus and their sessions; global tables, of no tenant."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import asyncpg
@@ -21,18 +21,27 @@ class PeopleStore:
         row = await self._connection.fetchrow("SELECT * FROM users WHERE member_id = $1", member_id)
         return person_from(row) if row else None
 
-    async def save(self, person: Person) -> None:
-        """Insert or update; a Matrix id, once given, stays (it is what Synapse knows the person by)."""
-        await self._connection.execute(
+    async def find_all(self, member_ids: Collection[MemberID]) -> Mapping[MemberID, Person]:
+        rows = await self._connection.fetch("SELECT * FROM users WHERE member_id = ANY($1)", list(member_ids))
+        return {row["member_id"]: person_from(row) for row in rows}
+
+    async def save(self, *people: Person) -> None:
+        # in one order everywhere, so that two that save the same people do not wait for each other
+        await self._connection.executemany(
             "INSERT INTO users (member_id, matrix_id, display_name, super_admin, status, avatar_url)"
             " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (member_id) DO UPDATE SET display_name = $3,"
             " super_admin = $4, status = $5, avatar_url = $6, updated_at = now()",
-            person.member_id,
-            person.user_id,
-            person.display_name,
-            person.super_admin,
-            "active" if person.active else "suspended",
-            person.avatar_url,
+            [
+                (
+                    person.member_id,
+                    person.user_id,
+                    person.display_name,
+                    person.super_admin,
+                    "active" if person.active else "suspended",
+                    person.avatar_url,
+                )
+                for person in sorted(people, key=lambda person: person.member_id)
+            ],
         )
 
     async def member_ids(self, user_ids: Sequence[UserID]) -> Mapping[UserID, MemberID]:

@@ -1,6 +1,6 @@
 """Desired state of one tenant: its settings, rooms and members."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 import msgspec
 
@@ -66,7 +66,9 @@ class TenantStore:
             " JOIN users u USING (member_id) WHERE m.tenant_id = $1 ORDER BY m.member_id",
             self._tenant_id,
         )
-        elsewhere = await self._elsewhere(self._tenant_id) if status is TenantStatus.SUSPENDED else frozenset()
+        elsewhere = frozenset[MemberID]()
+        if status is TenantStatus.SUSPENDED:
+            elsewhere = await self._elsewhere(self._tenant_id)
         return tuple(
             Member(
                 member_id=row["member_id"],
@@ -95,49 +97,57 @@ class TenantStore:
             tenant.offboarded_at,
             tenant.removes_at,
         )
-        for position, room in enumerate(tenant.rooms):
-            await self._save_room_at(room, position)
+        await self._save_rooms([(position, room) for position, room in enumerate(tenant.rooms)])
 
     async def save_room(self, room: Room) -> None:
-        count: int = await self._connection.fetchval(
-            "SELECT coalesce(max(position) + 1, 0) FROM tenant_rooms WHERE tenant_id = $1", self._tenant_id
+        position: int = await self._connection.fetchval(
+            "SELECT coalesce(min(position) FILTER (WHERE key = $2), max(position) + 1, 0) FROM tenant_rooms"
+            " WHERE tenant_id = $1",
+            self._tenant_id,
+            room.key,
         )
-        await self._save_room_at(room, count)
+        await self._save_rooms([(position, room)])
 
-    async def _save_room_at(self, room: Room, position: int) -> None:
-        await self._connection.execute(
+    async def _save_rooms(self, rooms: Sequence[tuple[int, Room]]) -> None:
+        await self._connection.executemany(
             "INSERT INTO tenant_rooms (tenant_id, key, position, type, name, topic, access, optional, member_ids,"
             " personal, archived, group_name, avatar_url)"
             " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
             " ON CONFLICT (tenant_id, key) DO UPDATE SET position = $3, type = $4, name = $5, topic = $6, access = $7,"
             " optional = $8, member_ids = $9, personal = $10, archived = $11, group_name = $12, avatar_url = $13",
-            self._tenant_id,
-            room.key,
-            position,
-            room.type.value,
-            room.name,
-            room.topic,
-            room.access.value,
-            room.optional,
-            sorted(room.member_ids),
-            room.personal,
-            room.archived,
-            room.group,
-            room.avatar_url,
+            [
+                (
+                    self._tenant_id,
+                    room.key,
+                    position,
+                    room.type.value,
+                    room.name,
+                    room.topic,
+                    room.access.value,
+                    room.optional,
+                    sorted(room.member_ids),
+                    room.personal,
+                    room.archived,
+                    room.group,
+                    room.avatar_url,
+                )
+                for position, room in rooms
+            ],
         )
 
-    async def save_member(self, member_id: MemberID, role: Role) -> None:
+    async def save_members(self, roles: Mapping[MemberID, Role]) -> None:
         await self._connection.execute(
-            "INSERT INTO memberships (tenant_id, member_id, role) VALUES ($1, $2, $3)"
-            " ON CONFLICT (tenant_id, member_id) DO UPDATE SET role = $3",
+            "INSERT INTO memberships (tenant_id, member_id, role)"
+            " SELECT $1, member_id, role FROM unnest($2::text[], $3::text[]) AS m (member_id, role)"
+            " ON CONFLICT (tenant_id, member_id) DO UPDATE SET role = excluded.role",
             self._tenant_id,
-            member_id,
-            role.value,
+            list(roles),
+            [role.value for role in roles.values()],
         )
 
-    async def remove_member(self, member_id: MemberID) -> None:
+    async def remove_members(self, member_ids: Collection[MemberID]) -> None:
         await self._connection.execute(
-            "DELETE FROM memberships WHERE tenant_id = $1 AND member_id = $2", self._tenant_id, member_id
+            "DELETE FROM memberships WHERE tenant_id = $1 AND member_id = ANY($2)", self._tenant_id, list(member_ids)
         )
 
     async def bump_revision(self) -> int:

@@ -12,6 +12,7 @@ from bridge.model.effect import Effect, JoinUser, RemoveUser, SetState
 from bridge.model.json import json_sha256
 
 _DIGEST_LENGTH = 16
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +74,13 @@ def seconds_to_wait(effect: Effect, history: Sequence[Written]) -> float:
     rewrite = rewrite_of(effect)
     if rewrite is None:
         return 0.0
-    budget, level, since = budget_of(effect), 0.0, 0.0
+    budget, level, since = budget_of(effect), 0.0, HORIZON_SECONDS
     for age in _run_of(rewrite.value, history):
         level = max(0.0, level - (since - age) / budget.refill_seconds) + 1
         since = age
     level = max(0.0, level - since / budget.refill_seconds)
-    return max(0.0, level + 1 - budget.burst) * budget.refill_seconds
+    too_much = level + 1 - budget.burst
+    return too_much * budget.refill_seconds if too_much > _ROUNDING else 0.0
 
 
 def _run_of(value: str, history: Sequence[Written]) -> list[float]:

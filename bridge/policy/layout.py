@@ -7,7 +7,7 @@ from bridge.model.effect import CreateRoom, pending_room_id
 from bridge.model.ids import SPACE, RoomID, RoomKey, group_key, group_of_key
 from bridge.model.json import JsonObject
 from bridge.model.room import Desired, DesiredRoom, MatrixHouse, StateKey
-from bridge.model.tenant import Access, Room, Tenant
+from bridge.model.tenant import Access, Room, Tenant, TenantStatus
 from bridge.policy.membership import active_members, bots_of_room, people_of_room, people_of_space
 from bridge.policy.power_levels import power_levels
 from bridge.policy.templates import TEMPLATES
@@ -17,6 +17,8 @@ CREATION_TENANT = "com.bitnexus.tenant_id"
 CREATION_KEY = "com.bitnexus.key"
 
 _SPACE_TYPE, _GROUP_TYPE = "space", "group"
+# nothing is made any more for these
+_GONE = frozenset({TenantStatus.REMOVING, TenantStatus.REMOVED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,8 @@ def lay_out(tenant: Tenant, house: MatrixHouse, room_ids: Mapping[RoomKey, RoomI
     # an archived room that was never made needs no making
     wanted = (room for room in tenant.rooms if not room.archived or room.key in room_ids)
     rooms |= {room.key: _room(ground, room) for room in wanted}
+    if tenant.status in _GONE and not room_ids:
+        rooms = {}
     people = active_members(tenant)
     return Desired(
         tenant_id=tenant.tenant_id,

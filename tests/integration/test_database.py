@@ -206,7 +206,7 @@ async def test_a_change_without_an_audit_row_is_undone(opened: Opened, backend: 
     bob = MemberID(member_id(tenant_id, "bob"))
     with pytest.raises(MissingAuditRow):
         async with opened.database.act(tenant_id, PLATFORM_ACTOR) as act:
-            await act.tenants.save_member(bob, Role.OWNER)
+            await act.tenants.save_members({bob: Role.OWNER})
     listed = (await backend.ok("GET", f"/v1/tenants/{tenant_id}/members"))["items"]
     assert [item["role"] for item in listed] == ["member"]
 

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -36,6 +36,7 @@ class FakeHomeserver:
         self.typing: list[bool] = []
         self.logins: list[tuple[UserID, DeviceID | None]] = []
         self.logged_out: list[DeviceID] = []
+        self.searches = 0
         self.after_state: Callable[[], None] = lambda: None
         self.looked_since: list[datetime] = []
         self.is_writable = True
@@ -69,10 +70,14 @@ class FakeHomeserver:
         self._may_fail(f"answer create_room {effect.room_key}")
         return made
 
-    async def find_room(self, effect: CreateRoom, *, known: frozenset[RoomID]) -> RoomID | None:
+    async def find_room(
+        self, effect: CreateRoom, known: Callable[[Sequence[RoomID]], Awaitable[frozenset[RoomID]]]
+    ) -> RoomID | None:
+        self.searches += 1
+        needs_no_look = await known(list(self.matrix.rooms))
         for room_id, room in self.matrix.rooms.items():
             birth = room.state["m.room.create", ""]
-            if room_id not in known and birth == effect.creation_content:
+            if room_id not in needs_no_look and birth == effect.creation_content:
                 return room_id
         return None
 

@@ -1,6 +1,6 @@
 """Stores of the read model and of desired state, in memory, as the ports want them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -19,7 +19,7 @@ from bridge.model.ids import (
     TenantID,
     UserID,
 )
-from bridge.model.job import Job, Lane
+from bridge.model.job import Job, JobOutcome, Lane
 from bridge.model.json import JsonObject
 from bridge.model.room import Observed, ObservedMembership, ObservedPerson, ObservedRoom, RoomKind
 from bridge.model.tenant import (
@@ -62,6 +62,10 @@ class Memory:
     idempotency: dict[tuple[TenantID, str], tuple[bytes, list[DeliveryID]]] = field(default_factory=dict)
     deliveries: dict[DeliveryID, tuple[TenantID, RoomKey, BusinessEvent, OutboxID]] = field(default_factory=dict)
     jobs: dict[JobID, Job] = field(default_factory=dict)
+    asks: dict[JobID, int] = field(default_factory=dict)
+    verifies: dict[JobID, bool] = field(default_factory=dict)
+    outcomes: dict[JobID, JobOutcome] = field(default_factory=dict)
+    written: dict[tuple[TenantID, str], list[tuple[str, float]]] = field(default_factory=dict)
     keys: dict[str, tuple[TenantID, IntegrationKey, bytes]] = field(default_factory=dict)
     inbox: dict[RoomID, list[InboxItem]] = field(default_factory=dict)
     stray: dict[RoomID, list[InboxItem]] = field(default_factory=dict)
@@ -81,6 +85,8 @@ class Host(Protocol):
     at_finish: Callable[[OutboxID], None]
 
     def poke(self, event: MatrixEvent) -> None: ...
+
+    def seconds(self) -> float: ...
 
 
 class Store:
@@ -133,14 +139,15 @@ class FakeTenants(Store):
 
     async def save_room(self, room: Room) -> None:
         tenant = self._memory.tenants[self._tenant_id]
-        others = tuple(found for found in tenant.rooms if found.key != room.key)
-        self._memory.tenants[self._tenant_id] = replace(tenant, rooms=(*others, room))
+        rooms = {found.key: found for found in tenant.rooms} | {room.key: room}
+        self._memory.tenants[self._tenant_id] = replace(tenant, rooms=tuple(rooms.values()))
 
-    async def save_member(self, member_id: MemberID, role: Role) -> None:
-        self._memory.memberships.setdefault(self._tenant_id, {})[member_id] = role
+    async def save_members(self, roles: Mapping[MemberID, Role]) -> None:
+        self._memory.memberships.setdefault(self._tenant_id, {}).update(roles)
 
-    async def remove_member(self, member_id: MemberID) -> None:
-        self._memory.memberships.get(self._tenant_id, {}).pop(member_id, None)
+    async def remove_members(self, member_ids: Collection[MemberID]) -> None:
+        for member_id in member_ids:
+            self._memory.memberships.get(self._tenant_id, {}).pop(member_id, None)
 
     async def bump_revision(self) -> int:
         tenant = self._memory.tenants[self._tenant_id]

@@ -2,9 +2,10 @@
 
 import copy
 import itertools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 
 from bridge.errors import DependencyDown
 from bridge.model.audit import Actor, AuditEntry
@@ -21,7 +22,7 @@ from bridge.model.ids import (
     TenantID,
     UserID,
 )
-from bridge.model.job import Lane
+from bridge.model.job import Lane, TenantDue
 from bridge.model.tenant import (
     Person,
     Tenant,
@@ -54,9 +55,9 @@ class FakeWork:
         with self._database.undone_when_it_fails():
             yield
 
-    async def audit(self, entry: AuditEntry) -> None:
+    async def audit(self, *entries: AuditEntry) -> None:
         assert self._actor is not None
-        self._database.memory.audit.append((self._tenant_id, self._actor, entry))
+        self._database.memory.audit += [(self._tenant_id, self._actor, entry) for entry in entries]
         self.is_accounted_for = True
 
     def nothing_changed(self) -> None:
@@ -84,6 +85,8 @@ class FakeDatabase:
         self.fence = 1
         self.is_down = False
         self.locked: list[TenantID] = []
+        self.due: list[TenantDue] = []
+        self.seconds: Callable[[], float] = lambda: 0.0
         self.poison: dict[EventID, Exception] = {}
         self.at_hold: Callable[[], None] = lambda: None
         self.at_finish: Callable[[OutboxID], None] = lambda _outbox_id: None
@@ -121,6 +124,13 @@ class FakeDatabase:
         tenants = [self.memory.tenants[tenant_id] for tenant_id in behind]
         return [TenantSummary(tenant_id=t.tenant_id, name=t.name, status=t.status) for t in tenants]
 
+    async def tenants_due(self, *, verify_seconds: float, look_seconds: float) -> Sequence[TenantDue]:
+        assert verify_seconds > look_seconds > 0
+        return self.due
+
+    async def known_rooms(self, room_ids: Sequence[RoomID]) -> frozenset[RoomID]:
+        return frozenset(room_ids) & self.memory.rooms.keys()
+
     async def tenant_of_room(self, room_id: RoomID) -> TenantID | None:
         found = self.memory.rooms.get(room_id)
         return found[0] if found else None
@@ -138,6 +148,21 @@ class FakeDatabase:
             for tenant in self.memory.tenants.values()
             if tenant.status is TenantStatus.ACTIVE
             and (role := self.memory.memberships.get(tenant.tenant_id, {}).get(member_id))
+        ]
+
+    async def suspended_tenants_of(self, member_ids: Collection[MemberID]) -> Sequence[TenantID]:
+        return [
+            tenant_id
+            for tenant_id, tenant in sorted(self.memory.tenants.items())
+            if tenant.status is TenantStatus.SUSPENDED
+            and not self.memory.memberships.get(tenant_id, {}).keys().isdisjoint(member_ids)
+        ]
+
+    async def tenants_to_remove(self, now: datetime) -> Sequence[TenantID]:
+        return [
+            tenant_id
+            for tenant_id, tenant in sorted(self.memory.tenants.items())
+            if tenant.removes_at and tenant.removes_at <= now and tenant.status is not TenantStatus.REMOVED
         ]
 
     async def allowed_origins(self, member_id: MemberID | None) -> frozenset[str]:

@@ -156,9 +156,9 @@ async def test_a_keys_secret_is_shown_once_and_kept_as_a_digest() -> None:
     )
     assert secret.startswith("bxi_")
     assert secret not in str(house.database.memory)
-    assert list(await actions.list_integration_keys(ACME)) == [key]
+    assert list(await actions.list_integration_keys(ACME, after=None, limit=10)) == [key]
     await actions.revoke_integration_key(ACME, key.key_id, acting_user=PLATFORM_ACTOR)
-    assert list(await actions.list_integration_keys(ACME)) == []
+    assert list(await actions.list_integration_keys(ACME, after=None, limit=10)) == []
     with pytest.raises(NotFound):
         await actions.revoke_integration_key(ACME, key.key_id, acting_user=PLATFORM_ACTOR)
     assert [action for action, _ in audited(house)] == ["integration_key.created", "integration_key.revoked"]

@@ -213,6 +213,11 @@ def test_who_has_another_active_tenant_is_out_of_a_suspended_one_and_all_others_
     assert (user("anna") in levels, levels[user("ben")]) == (False, 75)
 
 
+@pytest.mark.parametrize("status", [TenantStatus.REMOVING, TenantStatus.REMOVED])
+def test_nothing_is_made_for_a_tenant_that_is_being_removed(status: TenantStatus) -> None:
+    assert lay_out(tenant_of(*STAFF, status=status), HOUSE, {}).rooms == {}
+
+
 def test_another_active_tenant_means_nothing_while_this_one_is_active() -> None:
     tenant = tenant_of(replace(member("anna"), has_other_active_tenant=True))
     assert people_of_space(tenant) == {user("anna")}
