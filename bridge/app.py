@@ -18,6 +18,7 @@ from bridge.actions.reconcile_tenant import ReconcileTenant
 from bridge.actions.repair_gaps import RepairGaps
 from bridge.actions.send_messages import SendMessages
 from bridge.actions.sweep_old_rows import SweepOldRows
+from bridge.actions.tend_people import TendPeople
 from bridge.config import Config
 from bridge.db.bell import Bell
 from bridge.db.connection import Pool
@@ -32,13 +33,14 @@ from bridge.draining import Stop, drain
 from bridge.errors import ConfigError, DependencyDown, HomeserverRefused
 from bridge.figures import Figures
 from bridge.matrix.appservice import Store
+from bridge.matrix.expiry import SynapseExpiry
 from bridge.matrix.homeserver import SynapseHomeserver
 from bridge.matrix.stream import SynapseStream
 from bridge.model.event import InboxItems
 from bridge.model.ids import UserID
 from bridge.model.room import MatrixHouse
 from bridge.outbound.assistant import OpenAiAssistant
-from bridge.parts import homeserver_of, house_of, http_to_synapse, open_pools, stream_of
+from bridge.parts import expiry_of, homeserver_of, house_of, http_to_synapse, open_pools, stream_of
 from bridge.ports import Queue
 from bridge.serving import api_app, appservice_app, metrics_app, serve
 from bridge.system import SystemClock
@@ -96,11 +98,17 @@ async def running_bridge(config: Config, stop: Stop) -> AsyncGenerator["asyncio.
         names = dict.fromkeys(house.bots.all, "BitNexus") | {house.bots.assistant: assistant.name}
         lanes = LaneStore(app_pool)
         worker = ears.worker = _worker(
-            config, house=house, database=database, homeserver=homeserver, assistant=assistant, lanes=lanes
+            config,
+            house=house,
+            database=database,
+            homeserver=homeserver,
+            expiry=expiry_of(config, http),
+            assistant=assistant,
+            lanes=lanes,
         )
         watch = ears.watch = _watch(config, stream, homeserver, app_pool, lanes, wake=worker.wake_all)
         figures = Figures(backlog=HealthStore(system_pool).backlog, ends=stream.present)
-        sessions = SessionStore(app_pool)
+        sessions = SessionStore(app_pool, system_pool)
         sweep = SweepOldRows(database=database, sessions=sessions, clock=SystemClock())
         remove_tenants = RemoveOffboardedTenants(database=database, house=house, clock=SystemClock())
         _keep_running(
@@ -199,6 +207,7 @@ def _worker(
     house: MatrixHouse,
     database: PostgresDatabase,
     homeserver: SynapseHomeserver,
+    expiry: SynapseExpiry,
     assistant: OpenAiAssistant,
     lanes: LaneStore,
 ) -> Worker:
@@ -212,6 +221,7 @@ def _worker(
             "reconcile": ReconcileTenant(
                 database=database, homeserver=homeserver, house=house, apply=apply, clock=SystemClock()
             ),
+            "people": TendPeople(database=database, homeserver=homeserver, expiry=expiry, house=house),
         },
         concurrency=config.worker.concurrency,
         lease_seconds=config.worker.lease_seconds,

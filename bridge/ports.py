@@ -36,11 +36,12 @@ from bridge.model.job import Job, JobOutcome, Lane, OpenJob, Result, TenantDue
 from bridge.model.json import JsonObject
 from bridge.model.room import Observed, RoomKind
 from bridge.model.session import Login, Turn, VerifiedToken
+from bridge.model.standing import PersonTask, Standing, TaskKind
 from bridge.model.stream import RepairReason, StreamEnds, StreamName, StreamPage
 from bridge.model.tenant import Person, Role, Room, Tenant, TenantRole, TenantSummary
 from bridge.policy.budget import Written
 
-Queue = Literal["inbox", "outbox", "reconcile"]
+Queue = Literal["inbox", "outbox", "reconcile", "people"]
 
 
 class Tenants(Protocol):
@@ -73,6 +74,10 @@ class Rooms(Protocol):
     async def observed(self) -> Observed: ...
 
     async def room_ids(self) -> Mapping[RoomKey, RoomID]: ...
+
+    async def is_inside(self, user_id: UserID) -> bool:
+        """Say whether somebody is in any room of the tenant, or invited to one."""
+        ...
 
     async def find_kind(self, room_id: RoomID) -> RoomKind | None: ...
 
@@ -239,6 +244,34 @@ class People(Protocol):
     async def record_profile_avatar(self, user_id: UserID, avatar_url: str) -> None: ...
 
 
+class PersonTasks(Protocol):
+    """What Synapse, or a tenant, has yet to be told of people; the stores of tenants and people ask for most of it."""
+
+    async def end_sessions(self, member_ids: Collection[MemberID]) -> None:
+        """End every session that people have: ours with the transaction, those of Matrix by tasks."""
+        ...
+
+    async def enqueue(self, kind: TaskKind, member_ids: Collection[MemberID]) -> None: ...
+
+    async def pending(self, lane_key: str, *, limit: int) -> Sequence[PersonTask]: ...
+
+    async def is_waiting(self, member_id: MemberID) -> bool:
+        """Say whether anything is yet to be done of a person, by whatever lane."""
+        ...
+
+    async def finish(self, lane: Lane, tasks: Sequence[PersonTask]) -> None:
+        """Forget tasks that are done; the lane must still be held."""
+        ...
+
+    async def bury(self, lane: Lane, task: PersonTask, error: str) -> None:
+        """Set a task aside in ``quarantine``; the lane must still be held."""
+        ...
+
+    async def record_told(self, *, expired: Collection[MemberID], restored: Collection[MemberID]) -> None:
+        """Remember what Synapse was told, and end the sessions of those who were not expired before."""
+        ...
+
+
 class Inbox(Protocol):
     """Events that Synapse has sent and nobody has handled yet."""
 
@@ -286,6 +319,8 @@ class Work(Protocol):
     def people(self) -> People: ...
     @property
     def inbox(self) -> Inbox: ...
+    @property
+    def person_tasks(self) -> PersonTasks: ...
 
     def savepoint(self) -> AbstractAsyncContextManager[object]:
         """Undo only what the block did when it raises."""
@@ -340,6 +375,10 @@ class Database(Protocol):
         """Return the tenants whose time of grace is over and which are not removed yet."""
         ...
 
+    async def tenant_ids_of_person(self, member_id: MemberID) -> Sequence[TenantID]: ...
+
+    async def standings(self, member_ids: Collection[MemberID]) -> Sequence[Standing]: ...
+
     async def allowed_origins(self, member_id: MemberID | None) -> frozenset[str]:
         """Return the origins that the active tenants of a person allow, or those of all active tenants."""
         ...
@@ -352,11 +391,19 @@ class Database(Protocol):
 class Sessions(Protocol):
     """Sessions of people."""
 
-    async def add(
-        self, *, token_sha256: bytes, member_id: MemberID, device_id: DeviceID, expires_at: datetime
-    ) -> None: ...
+    async def epoch(self, member_id: MemberID) -> int:
+        """Return how often all sessions of a person were ended; a session belongs to the epoch it was begun in."""
+        ...
 
-    async def find(self, token_sha256: bytes) -> SessionCredential | None: ...
+    async def add(
+        self, *, token_sha256: bytes, member_id: MemberID, device_id: DeviceID, expires_at: datetime, epoch: int
+    ) -> bool:
+        """Store a session; False, and nothing is stored, when all sessions were ended since ``epoch`` was read."""
+        ...
+
+    async def find(self, token_sha256: bytes) -> SessionCredential | None:
+        """Return whose session it is, while its person may use anything."""
+        ...
 
     async def remove(self, session_id: str) -> None: ...
 
@@ -474,6 +521,18 @@ class Homeserver(Protocol):
     async def log_in(self, user_id: UserID, device_id: DeviceID | None) -> Login: ...
 
     async def log_out(self, user_id: UserID, device_id: DeviceID) -> None: ...
+
+    async def log_out_everywhere(self, user_id: UserID) -> None:
+        """Delete every device of a user: tokens end at once, and a sync that waits returns empty."""
+        ...
+
+
+class Expiry(Protocol):
+    """Our module in the homeserver; raises DependencyDown (try again) or HomeserverRefused (do not)."""
+
+    async def put(self, *, expired: Collection[UserID], restored: Collection[UserID]) -> None:
+        """Have accounts refused from now on, and others no longer; the same again is as good."""
+        ...
 
 
 class Assistant(Protocol):

@@ -3,8 +3,6 @@
 from dataclasses import dataclass, replace
 
 from bridge.actions.change_members import find_or_make_people
-from bridge.actions.hold_tenant import follow_people
-from bridge.actions.plan_tenant import ask_for_reconcile
 from bridge.model.audit import Actor, AuditEntry
 from bridge.model.ids import PLATFORM, MemberID
 from bridge.model.room import MatrixHouse
@@ -45,6 +43,8 @@ class PutPerson:
                 act.nothing_changed()
             else:
                 await act.people.save(person)
+                if before is not None:
+                    await act.person_tasks.enqueue("tenants", [member_id])
                 await act.audit(
                     AuditEntry(
                         action="person.changed" if before else "person.added",
@@ -53,8 +53,4 @@ class PutPerson:
                         personal={"display_name": person.display_name},
                     )
                 )
-        for tenant in await self.database.tenants_of_person(member_id):
-            async with self.database.work(tenant.tenant_id) as work:
-                await ask_for_reconcile(work, self.house)
-        await follow_people(self.database, self.house, [member_id], but=PLATFORM)
         return person

@@ -65,6 +65,15 @@ class RoomStore:
         rows = await self._connection.fetch("SELECT key, id FROM chat_rooms WHERE tenant_id = $1", self._tenant_id)
         return {row["key"]: row["id"] for row in rows}
 
+    async def is_inside(self, user_id: UserID) -> bool:
+        found: bool = await self._connection.fetchval(
+            "SELECT EXISTS (SELECT FROM chat_room_members WHERE tenant_id = $1 AND user_id = $2"
+            " AND membership IN ('join', 'invite'))",
+            self._tenant_id,
+            user_id,
+        )
+        return found
+
     async def find_kind(self, room_id: RoomID) -> RoomKind | None:
         row = await self._connection.fetchrow(
             "SELECT coalesce(t.type, c.type) AS type, coalesce(t.personal, false) AS personal FROM chat_rooms c"

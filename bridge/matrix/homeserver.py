@@ -301,6 +301,10 @@ class SynapseHomeserver:
             if error.http_status != HTTPStatus.NOT_FOUND:
                 raise
 
+    async def log_out_everywhere(self, user_id: UserID) -> None:
+        """Delete every device of a user, and every token; waiting syncs return empty."""
+        await self._request("log_out_everywhere", user_id, Method.POST, Path.v3.logout.all, {})
+
 
 def _our_error(act: str, error: MatrixRequestError) -> DependencyDown | HomeserverRefused:
     status = error.http_status
