@@ -12,7 +12,8 @@ def judge(standing: Standing, *, is_inside_suspended: bool) -> Verdict:
     """Say what our module is to be told; ``is_inside_suspended`` tells whether a suspended tenant still holds them.
 
     People of a suspended tenant alone stay in its rooms and are expired. Once they may use something again, by whatever
-    other tenant, they first leave those rooms: or they would read them.
+    other tenant, they first leave those rooms: or they would read them. Who was not expired is let be: a reconcile is
+    taking them out.
     """
     may_use = is_welcome(
         is_active=standing.is_active,
@@ -21,4 +22,4 @@ def judge(standing: Standing, *, is_inside_suspended: bool) -> Verdict:
     )
     if not may_use:
         return Verdict.EXPIRE
-    return Verdict.HOLD if is_inside_suspended else Verdict.RESTORE
+    return Verdict.HOLD if standing.is_expired and is_inside_suspended else Verdict.RESTORE

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bridge.errors import Conflict
 from bridge.model.audit import Actor, AuditEntry
@@ -22,6 +22,7 @@ from bridge.model.ids import (
 from bridge.model.job import Job, JobOutcome, Lane
 from bridge.model.json import JsonObject
 from bridge.model.room import Observed, ObservedMembership, ObservedPerson, ObservedRoom, RoomKind
+from bridge.model.standing import PersonTask
 from bridge.model.tenant import (
     Member,
     Person,
@@ -31,6 +32,9 @@ from bridge.model.tenant import (
     TenantStatus,
 )
 from bridge.ports import Clock
+
+if TYPE_CHECKING:
+    from tests.unit.fake_person_tasks import FakePersonTasks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +75,11 @@ class Memory:
     stray: dict[RoomID, list[InboxItem]] = field(default_factory=dict)
     quarantined: list[tuple[InboxItem, str]] = field(default_factory=list)
     audit: list[tuple[TenantID, Actor, AuditEntry]] = field(default_factory=list)
+    person_tasks: list[tuple[str, PersonTask]] = field(default_factory=list)
+    buried: list[tuple[PersonTask, str]] = field(default_factory=list)
+    task_number: int = 0
+    told: dict[MemberID, bool] = field(default_factory=dict)
+    epochs: dict[MemberID, int] = field(default_factory=dict)
 
 
 class Host(Protocol):
@@ -103,6 +112,10 @@ class Store:
 
 
 class FakeTenants(Store):
+    def __init__(self, database: Host, tenant_id: TenantID, tasks: "FakePersonTasks") -> None:
+        super().__init__(database, tenant_id)
+        self._tasks = tasks
+
     async def lock(self) -> None:
         self._database.locked.append(self._tenant_id)
 
@@ -128,7 +141,10 @@ class FakeTenants(Store):
         ]
 
     async def save(self, tenant: Tenant) -> None:
+        before = self._memory.tenants.get(self._tenant_id)
         self._memory.tenants[self._tenant_id] = replace(tenant, members=())
+        if before and before.status is not tenant.status:
+            await self._tasks.enqueue("standing", [member.member_id for member in tenant.members])
 
     def _is_elsewhere(self, member_id: MemberID) -> bool:
         return any(
@@ -144,10 +160,12 @@ class FakeTenants(Store):
 
     async def save_members(self, roles: Mapping[MemberID, Role]) -> None:
         self._memory.memberships.setdefault(self._tenant_id, {}).update(roles)
+        await self._tasks.review_expired(roles.keys())
 
     async def remove_members(self, member_ids: Collection[MemberID]) -> None:
         for member_id in member_ids:
             self._memory.memberships.get(self._tenant_id, {}).pop(member_id, None)
+        await self._tasks.end_sessions(member_ids)
 
     async def bump_revision(self) -> int:
         tenant = self._memory.tenants[self._tenant_id]
@@ -156,6 +174,10 @@ class FakeTenants(Store):
 
 
 class FakeRooms(Store):
+    async def is_inside(self, user_id: UserID) -> bool:
+        rooms = [self._room(room_id, key) for key, room_id in (await self.room_ids()).items()]
+        return any(room.members[user_id].membership in {"join", "invite"} for room in rooms if user_id in room.members)
+
     async def observed(self) -> Observed:
         people = [self._memory.people[who] for who in self._memory.memberships.get(self._tenant_id, {})]
         return Observed(
