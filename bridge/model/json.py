@@ -15,6 +15,23 @@ def canonical_json(value: Json) -> bytes:
     return rfc8785.dumps(_plain(value))
 
 
+def same_json(one: Json, other: Json) -> bool:
+    """Say whether two values have the same canonical form, without making it: true is not 1, and 1 is 1.0."""
+    if one is other:
+        return True
+    if isinstance(one, str) or isinstance(other, str):
+        return one == other
+    if isinstance(one, Mapping):
+        if not isinstance(other, Mapping) or one.keys() != other.keys():
+            return False
+        return all(same_json(value, other[key]) for key, value in one.items())
+    if isinstance(one, Sequence):
+        if not isinstance(other, Sequence) or len(one) != len(other):
+            return False
+        return all(same_json(left, right) for left, right in zip(one, other, strict=True))
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
+
+
 def json_sha256(value: Json) -> str:
     """Return the hexadecimal SHA-256 of the canonical form."""
     return hashlib.sha256(canonical_json(value)).hexdigest()
