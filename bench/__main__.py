@@ -1,11 +1,11 @@
-"""Run the benchmarks, all or those named: ``python -m bench [reconcile]``."""
+"""Run the benchmarks, all or those named: ``python -m bench [reconcile] [relay]``."""
 
 import asyncio
 import sys
 
-from bench import reconcile
+from bench import reconcile, relay
 
-BENCHMARKS = {"reconcile": reconcile.main}
+BENCHMARKS = {"reconcile": reconcile.main, "relay": relay.main}
 
 
 def main() -> None:

@@ -54,6 +54,15 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--synapse-settings", type=Path, required=True, help="the file of settings for Synapse")
     command.set_defaults(command=_registration)
 
+    command = commands.add_parser(
+        "doctor", parents=[config], help="look at everything, say what is wrong and how to mend it"
+    )
+    command.add_argument("--json", action="store_true", help="print one JSON object, for machines")
+    command.add_argument(
+        "--repair", action="store_true", help="compare with Synapse now and take in what never came; count lanes anew"
+    )
+    command.set_defaults(command=_doctor)
+
     command = commands.add_parser("openapi", help="print the OpenAPI document as YAML")
     command.set_defaults(command=_openapi)
 
@@ -89,6 +98,13 @@ def _registration(options: argparse.Namespace) -> int:
     write_registration(load_config(options.config), options.output, options.synapse_settings)
     print(f"Wrote {options.output} and {options.synapse_settings}; both hold secrets.")
     return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    # here, as above
+    from bridge.doctor.command import run_doctor
+
+    return run_doctor(options.config, json=options.json, mend=options.repair)
 
 
 def _openapi(_options: argparse.Namespace) -> int:

@@ -14,6 +14,7 @@ BitnexusError                     500 M_UNKNOWN
 ├── KeyReused                     422 M_DUPLICATE_KEY     (same idempotency key, another body)
 ├── LimitExceeded                 429 M_LIMIT_EXCEEDED    (``retry_after_ms``)
 ├── DependencyDown                503 M_UNAVAILABLE       (PostgreSQL, Synapse, the assistant)
+│   ├── DependencyBusy            503 M_UNAVAILABLE       (it told us to wait, ``retry_after_ms`` long)
 │   └── DependencyFailed          503 M_UNAVAILABLE       (it answered, and the answer was that it failed)
 ├── HomeserverRefused             502 the homeserver's own errcode; a permanent answer to one of our requests
 └── ConfigError                   the process does not start
@@ -148,6 +149,10 @@ class DependencyDown(BitnexusError):
     def __init__(self, sentence: str, *, retry_after_ms: int = DEFAULT_RETRY_AFTER_MS) -> None:
         super().__init__(sentence, retry_after_ms=retry_after_ms)
         self.retry_after_ms = retry_after_ms
+
+
+class DependencyBusy(DependencyDown):
+    """Something that we need limits us, and says for how long."""
 
 
 class DependencyFailed(DependencyDown):

@@ -116,14 +116,20 @@ class Outbox(Protocol):
 
     async def pending(self, room_id: RoomID, *, limit: int) -> Sequence[OutboxItem]: ...
 
-    async def record_attempts(self, outbox_ids: Sequence[OutboxID]) -> None: ...
+    async def take_up(self, lane: Lane, *, limit: int) -> Sequence[OutboxItem]:
+        """Return the lane's next items, as they were, and count an attempt of each; the lane must still be held."""
+        ...
+
+    async def record_failure(self, lane: Lane, outbox_id: OutboxID) -> None:
+        """Count a failure that the homeserver answered; the lane must still be held."""
+        ...
 
     async def finish(self, lane: Lane, outbox_id: OutboxID, outcome: Outcome) -> None:
         """Mark an item sent or dead, unless its echo has marked it already; the lane must still be held."""
         ...
 
     async def acknowledge_echo(self, event: MatrixEvent, delivery_id: DeliveryID) -> bool:
-        """Mark the message that ``event`` shows to have been sent, if nobody has yet; return whether it was so."""
+        """Mark the message that ``event`` shows sent, a dead letter too; False when that was known."""
         ...
 
     async def find_receipt(self, idempotency_key: str) -> tuple[bytes, Sequence[DeliveryID]] | None: ...
@@ -237,6 +243,10 @@ class Inbox(Protocol):
     """Events that Synapse has sent and nobody has handled yet."""
 
     async def pending(self, room_id: RoomID, *, limit: int) -> Sequence[InboxItem]: ...
+
+    async def hold(self, lane: Lane) -> None:
+        """Keep everybody else from the lane until the transaction ends; it must still be held."""
+        ...
 
     async def finish(self, lane: Lane, items: Sequence[InboxItem]) -> None:
         """Mark items handled and drop their bodies; the lane must still be held."""
@@ -385,9 +395,18 @@ class Lanes(Protocol):
         ...
 
     async def release(
-        self, lane: Lane, *, retry_after_seconds: float | None = None, error: str | None = None, is_fault: bool = False
+        self,
+        lane: Lane,
+        *,
+        retry_after_seconds: float | None = None,
+        new_head_after_seconds: float | None = None,
+        error: str | None = None,
+        is_fault: bool = False,
     ) -> None:
-        """Let go of a lane; ``retry_after_seconds`` says that its head failed and when to try again."""
+        """Let go of a lane; ``retry_after_seconds`` says that its head failed and when to try again.
+
+        ``new_head_after_seconds`` counts instead where the lane's items went on since it was claimed.
+        """
         ...
 
 

@@ -34,6 +34,18 @@ HTTP_REQUESTS = Histogram(
     "bitnexus_http_request_seconds", "Requests answered, by route and status", ["method", "route", "status"]
 )
 
+DRAINING = Gauge("bitnexus_draining", "1 while this process is being stopped: it claims nothing more")
+LANES_WAITING = Gauge("bitnexus_lanes_waiting", "Lanes that have work, by queue", ["queue"])
+ITEMS_PENDING = Gauge("bitnexus_items_pending", "Items that wait, by queue", ["queue"])
+OLDEST_WAITING = Gauge("bitnexus_oldest_waiting_seconds", "How long the oldest item has waited, by queue", ["queue"])
+DEAD_LETTERS = Gauge("bitnexus_dead_letters", "Messages that were given up and are kept")
+QUARANTINED = Gauge("bitnexus_quarantined_events", "Events that could not be taken in and are kept")
+STRAY_EVENTS = Gauge("bitnexus_stray_events", "Events that wait for their room to become known")
+GAP_LAG = Gauge("bitnexus_gap_lag_positions", "Positions not yet compared with the inbox, by stream", ["stream"])
+FIGURES_AGE = Gauge(
+    "bitnexus_figures_age_seconds", "How old the figures of the database are: they are read on a timer, not per scrape"
+)
+
 _SECRET_WORDS = ("token", "secret", "password", "authorization", "api_key", "platform_key")
 _SECRET = re.compile(r"(?:bxi_|bxs_|syt_|whsec_)[\w+/=-]{8,}")
 
@@ -65,6 +77,11 @@ def set_up_logging(level: str, form: Literal["json", "console"]) -> None:
     )
 
 
+def without_secrets(text: str) -> str:
+    """Hide what looks like a token of ours, wherever it stands."""
+    return _SECRET.sub("[hidden]", text)
+
+
 def _hide_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for name, value in event.items():
         if not name.startswith("_"):  # structlog's own
@@ -77,7 +94,7 @@ def _without_secrets(value: Any, name: str = "") -> Any:
     if any(word in name.lower() for word in _SECRET_WORDS):
         return "[hidden]"
     if isinstance(value, str):
-        return _SECRET.sub("[hidden]", value)
+        return without_secrets(value)
     if isinstance(value, Mapping):
         tree = cast("Mapping[object, object]", value)
         return {key: _without_secrets(item, str(key)) for key, item in tree.items()}

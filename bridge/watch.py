@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from bridge.actions.repair_gaps import RepairGaps
-from bridge.errors import BitnexusError
+from bridge.errors import BitnexusError, HomeserverRefused
 from bridge.model.stream import Repaired, RepairReason, StreamEnds
 from bridge.ports import Clock, EventStream
 from bridge.telemetry import GAP_CHECKS
@@ -36,9 +36,12 @@ class Watch:
     watch_seconds: float
     interval_seconds: float
     _due: RepairReason | None = "start"
+    _is_roused: bool = False
+    """Whether Synapse was pinged in the trouble that is due."""
     _trouble: asyncio.Event = field(default_factory=asyncio.Event)
     _seen: StreamEnds | None = None
-    _settled: int = 0
+    _settled: StreamEnds | None = None
+    """Where the streams ended when the timer was started."""
     _timer_from: float = 0.0
 
     def notice_trouble(self) -> None:
@@ -54,56 +57,78 @@ class Watch:
             except BitnexusError as error:
                 if is_well:  # once, not twice a second
                     _log.warning("cannot watch Synapse", error=error.sentence)
-                is_well, self._due = False, self._due or "trouble"
-                await asyncio.sleep(_AGAIN_SECONDS)
+                is_well = False
+                await asyncio.sleep(self._note_failure(error))
                 continue
             is_well = True
             with suppress(TimeoutError):
                 async with asyncio.timeout(self.watch_seconds):
                     await self._trouble.wait()
 
+    def _note_failure(self, error: BitnexusError) -> float:
+        """Note that a look failed, and return in how many seconds to look again."""
+        self._due = self._due or "trouble"
+        if isinstance(error, HomeserverRefused):  # it is there, and will say the same again
+            return self.watch_seconds
+        self._is_roused = False
+        return _AGAIN_SECONDS
+
     async def _look(self) -> None:
         if self._trouble.is_set():
             self._trouble.clear()
-            self._due = self._due or "trouble"
+            self._take_notice()
+        await self._rouse()
         ends = await self.stream.present()
         if self._seen is not None and ends.instance != self._seen.instance:
-            self._due = self._due or "trouble"
+            self._take_notice()
+            await self._rouse()
+        self._seen = ends
         if self._due is not None:
-            await self._mend(self._due, ends)
+            await self._check(self._due, until=None)
+            self._due = None
+            self._start_timer(ends)
         elif self.clock.monotonic() - self._timer_from >= self.interval_seconds:
             await self._check("timer", until=self._settled)
             self._start_timer(ends)
-        self._seen = ends
 
-    async def _mend(self, reason: RepairReason, ends: StreamEnds) -> None:
-        """Hurry what waited, have Synapse send its backlog, and take in what it has forgotten.
+    def _take_notice(self) -> None:
+        self._due, self._is_roused = self._due or "trouble", False
 
-        Hurrying asks PostgreSQL: while that is away, Synapse is not pinged to send what we could not store.
+    async def _rouse(self) -> None:
+        """Hurry what waited, and have Synapse send its backlog: once in each trouble.
+
+        Hurrying asks PostgreSQL: while that is away, Synapse is not pinged to send what we could not store. Neither
+        waits for the module: a Synapse whose module is missing still has a backlog.
         """
+        if self._due is None or self._is_roused:
+            return
         await self.hurry()
         await self.ping()
-        await self._check(reason, until=None)
-        self._due = None
-        self._start_timer(ends)
+        self._is_roused = True
 
     def _start_timer(self, ends: StreamEnds) -> None:
-        self._settled, self._timer_from = ends.events, self.clock.monotonic()
+        self._settled, self._timer_from = ends, self.clock.monotonic()
 
-    async def _check(self, reason: RepairReason, *, until: int | None) -> None:
+    async def _check(self, reason: RepairReason, *, until: StreamEnds | None) -> None:
+        found = 0
         try:
-            repaired = await self.repair(reason, until=until)
-            while not repaired.is_whole:
+            is_whole = False
+            while not is_whole:
                 repaired = await self.repair(reason, until=until)
+                is_whole, found = repaired.is_whole, found + _tell(reason, repaired)
         except BitnexusError:
             GAP_CHECKS.labels(reason, "failed").inc()
             raise
         GAP_CHECKS.labels(reason, "done").inc()
-        _tell(reason, repaired)
+        if found:
+            await self.hurry()
 
 
-def _tell(reason: RepairReason, repaired: Repaired) -> None:
-    if repaired.events or repaired.receipts:
+def _tell(reason: RepairReason, repaired: Repaired) -> int:
+    """Log what was missing, and return how much it was."""
+    found = repaired.events + repaired.receipts
+    if found:
         _log.warning(
             "gap repaired: these never came", reason=reason, events=repaired.events, receipts=repaired.receipts
         )
+    return found

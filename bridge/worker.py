@@ -2,14 +2,15 @@
 
 import asyncio
 import contextlib
+import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
 
-from bridge.errors import DEFAULT_RETRY_AFTER_MS, BitnexusError, DependencyDown
+from bridge.errors import BitnexusError, DependencyBusy, DependencyDown
 from bridge.model.ids import TenantID
 from bridge.model.job import Lane
 from bridge.ports import Lanes, Queue
@@ -19,6 +20,7 @@ _log = structlog.stdlib.get_logger("bridge.worker")
 
 _LONGEST_WAIT = 60.0
 _RELEASE_AGAIN_SECONDS = 0.5
+_LET_GO_SECONDS = 2.0
 
 _MOST_FAULTS = 5
 
@@ -40,16 +42,18 @@ def backoff_seconds(attempts: int) -> float:
     return min(_LONGEST_WAIT, 0.5 * 2.0 ** min(attempts, 10))
 
 
-def _asked_to_wait(error: DependencyDown) -> float:
-    """Return the seconds that we were told to wait by somebody who limits us; else our own patience counts."""
-    return error.retry_after_ms / 1000 if error.retry_after_ms > DEFAULT_RETRY_AFTER_MS else 0.0
+def _wait_after(error: BitnexusError, attempts: int) -> float:
+    """Return how long to wait after a failure: by our own patience, and at least what we were told to."""
+    asked = error.retry_after_ms / 1000 if isinstance(error, DependencyBusy) else 0.0
+    return max(backoff_seconds(attempts), asked)
 
 
 async def repeat(name: str, act: Callable[[], Awaitable[object]], *, every_seconds: float) -> None:
     """Do a chore now and again until cancelled; one that fails is logged, and done the next time."""
     while True:
         try:
-            _log.info("chore done", chore=name, result=await act())
+            result = await act()
+            _log.log(logging.INFO if result else logging.DEBUG, "chore done", chore=name, result=result)
         except Exception:  # noqa: BLE001 - a chore that fails once must not be the last
             _log.exception("chore failed", chore=name)
         await asyncio.sleep(every_seconds)
@@ -60,6 +64,8 @@ class _Outcome:
     """How a run of a lane ended; ``retry_after`` in seconds when its head has to be tried again."""
 
     retry_after: float | None = None
+    new_head_after: float | None = None
+    """The same for a head that the run came to after others: the failures before were not its own."""
     error: str | None = None
     is_fault: bool = False
 
@@ -103,9 +109,15 @@ class Worker:
         running = {task for tasks in self._running.values() for task in tasks}
         if running:
             _, late = await asyncio.wait(running, timeout=drain_seconds)
-            for task in late:
+            await self._cut_off(late)
+
+    async def _cut_off(self, tasks: Set["asyncio.Task[None]"]) -> None:
+        """Cancel runs, and leave those that cannot even let go of their lanes to the end of their leases."""
+        for seconds in (_LET_GO_SECONDS, None):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            if tasks:
+                _, tasks = await asyncio.wait(tasks, timeout=seconds)
 
     async def _serve(self, queue: Queue) -> None:
         while True:
@@ -145,27 +157,30 @@ class Worker:
 
     async def _hold(self, lane: Lane) -> None:
         with LANES_HELD.labels(lane.queue).track_inprogress():
-            heart = asyncio.create_task(self._beat(lane))
-            outcome = _Outcome()
+            heart, run = asyncio.create_task(self._beat(lane)), asyncio.create_task(self._run(lane))
             try:
-                outcome = await self._run(lane)
+                await asyncio.wait({heart, run}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 heart.cancel()
-                await self._release(lane, outcome)
+                run.cancel()
+                (ended,) = await asyncio.gather(run, return_exceptions=True)
+                await self._release(lane, ended if isinstance(ended, _Outcome) else _Outcome())
         asyncio.get_running_loop().call_soon(self.wake, lane.queue)
 
     async def _run(self, lane: Lane) -> "_Outcome":
         try:
             finished = await self.actions[lane.queue](lane)
-        except DependencyDown as error:
-            LANE_RUNS.labels(lane.queue, "waits").inc()
-            _log.warning("lane waits", queue=lane.queue, lane_key=lane.lane_key, error=error.sentence)
-            wait = max(backoff_seconds(lane.attempts), _asked_to_wait(error))
-            return _Outcome(retry_after=wait, error=error.sentence)
         except BitnexusError as error:
-            LANE_RUNS.labels(lane.queue, "refused").inc()
-            _log.warning("lane refused", queue=lane.queue, lane_key=lane.lane_key, error=error.sentence)
-            return _Outcome(retry_after=backoff_seconds(lane.attempts), error=error.sentence)
+            outcome = "waits" if isinstance(error, DependencyDown) else "refused"
+            LANE_RUNS.labels(lane.queue, outcome).inc()
+            _log.warning(
+                "lane not done", outcome=outcome, queue=lane.queue, lane_key=lane.lane_key, error=error.sentence
+            )
+            return _Outcome(
+                retry_after=_wait_after(error, lane.attempts),
+                new_head_after=_wait_after(error, 0),
+                error=error.sentence,
+            )
         except Exception as error:  # noqa: BLE001 - a mistake in one lane must not end the worker; it is logged and retried
             LANE_RUNS.labels(lane.queue, "failed").inc()
             _log.exception("lane failed", queue=lane.queue, lane_key=lane.lane_key)
@@ -177,7 +192,12 @@ class Worker:
     async def _count_fault(self, lane: Lane, error: str) -> "_Outcome":
         """Try a head that failed unexpectedly again, a few times; then bury it, so that the lane goes on."""
         if lane.faults < _MOST_FAULTS:
-            return _Outcome(retry_after=backoff_seconds(lane.attempts), error=error, is_fault=True)
+            return _Outcome(
+                retry_after=backoff_seconds(lane.attempts),
+                new_head_after=backoff_seconds(0),
+                error=error,
+                is_fault=True,
+            )
         try:
             await self.actions[lane.queue].bury(lane, error)
         except Exception:  # noqa: BLE001 - what cannot even be buried stays, and says so in the log
@@ -188,24 +208,38 @@ class Worker:
 
     async def _release(self, lane: Lane, outcome: "_Outcome") -> None:
         """Let go; while PostgreSQL is away, try until the lease has ended by itself."""
-        for _ in range(max(1, int(self.lease_seconds / _RELEASE_AGAIN_SECONDS))):
+        try:
+            async with asyncio.timeout(self.lease_seconds):
+                await self._release_until_done(lane, outcome)
+        except TimeoutError:
+            _log.warning("lane not released; its lease has ended", queue=lane.queue, lane_key=lane.lane_key)
+        except Exception:  # noqa: BLE001 - whatever it is, the lease ends by itself
+            _log.exception("lane not released; its lease will end", queue=lane.queue, lane_key=lane.lane_key)
+
+    async def _release_until_done(self, lane: Lane, outcome: "_Outcome") -> None:
+        while True:
             try:
                 await self.lanes.release(
-                    lane, retry_after_seconds=outcome.retry_after, error=outcome.error, is_fault=outcome.is_fault
+                    lane,
+                    retry_after_seconds=outcome.retry_after,
+                    new_head_after_seconds=outcome.new_head_after,
+                    error=outcome.error,
+                    is_fault=outcome.is_fault,
                 )
             except DependencyDown:
                 await asyncio.sleep(_RELEASE_AGAIN_SECONDS)
-            except Exception:  # noqa: BLE001 - whatever it is, the lease ends by itself
-                _log.exception("lane not released; its lease will end", queue=lane.queue, lane_key=lane.lane_key)
-                return
             else:
                 return
-        _log.warning("lane not released; its lease has ended", queue=lane.queue, lane_key=lane.lane_key)
 
     async def _beat(self, lane: Lane) -> None:
+        """Prolong the lease again and again; return when somebody else holds the lane, whose work it is now."""
         while True:
             await asyncio.sleep(self.lease_seconds / 3)
             try:
-                await self.lanes.renew(lane, lease_seconds=self.lease_seconds)
+                if not await self.lanes.renew(lane, lease_seconds=self.lease_seconds):
+                    _log.warning("lane lost", queue=lane.queue, lane_key=lane.lane_key)
+                    return
+            except DependencyDown as error:
+                _log.warning("lease not renewed", queue=lane.queue, lane_key=lane.lane_key, error=error.sentence)
             except Exception:  # noqa: BLE001 - one lost beat must not end the heart
                 _log.exception("lease not renewed", queue=lane.queue, lane_key=lane.lane_key)

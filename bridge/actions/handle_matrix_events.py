@@ -39,10 +39,7 @@ class HandleMatrixEvents:
         if tenant_id is None:
             tenant_id = await self._adopt(room_id)
         if tenant_id is None:
-            async with self.database.work(PLATFORM) as work:
-                items = await work.inbox.pending(room_id, limit=BATCH)
-                await work.inbox.set_aside(lane, items)
-            return len(items)
+            return await self._set_aside(lane, room_id)
         async with self.database.work(tenant_id) as work:
             # after an unexpected failure one by one, so that the one to blame stands alone
             items = await work.inbox.pending(room_id, limit=1 if lane.faults else BATCH)
@@ -57,6 +54,20 @@ class HandleMatrixEvents:
             for item in items:
                 await work.inbox.quarantine(item, error)
             await work.inbox.finish(lane, items)
+
+    async def _set_aside(self, lane: Lane, room_id: RoomID) -> int:
+        """Keep events of a room that is not known; 0 when it has become known meanwhile.
+
+        Whoever makes a room known recalls its events, and has to wait for the lane: either our events are among those,
+        or we see the room.
+        """
+        async with self.database.work(PLATFORM) as work:
+            await work.inbox.hold(lane)
+            if await self.database.tenant_of_room(room_id) is not None:
+                return 0
+            items = await work.inbox.pending(room_id, limit=BATCH)
+            await work.inbox.set_aside(lane, items)
+        return len(items)
 
     async def _adopt(self, room_id: RoomID) -> TenantID | None:
         """Take up a room that we created without having seen the answer: its birth certificate names it."""

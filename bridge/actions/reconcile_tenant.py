@@ -56,6 +56,9 @@ class ReconcileTenant:
         tenant_id = TenantID(lane.lane_key)
         async with self.database.work(tenant_id) as work:
             job = await work.jobs.next_open()
+            if job is not None:
+                # before the plan is read: what is asked for from now on is another job, and not forgotten with this one
+                await work.jobs.begin(job.job_id, ())
             room_ids = dict(await work.rooms.room_ids())
         if job is None:
             return 0
@@ -94,7 +97,7 @@ class ReconcileTenant:
                 await self._stage(run, list(stage))
         finally:
             await self._record(run)
-        if not run.is_outdated:
+        if not run.is_outdated or not numbered:
             await self._look_at(run, run.touched)
         return True
 

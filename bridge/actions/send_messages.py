@@ -7,7 +7,7 @@ from datetime import timedelta
 from bridge.actions.answer_message import AnswerMessage
 from bridge.errors import DependencyFailed, HomeserverRefused
 from bridge.model.event import OutboxItem, Outcome, Refused, Sent
-from bridge.model.ids import OutboxID, RoomID, TenantID
+from bridge.model.ids import RoomID
 from bridge.model.job import Lane
 from bridge.policy.txn_ids import txn_id_of
 from bridge.ports import Clock, Database, Homeserver
@@ -17,8 +17,9 @@ BATCH = 20
 TXN_ID_LIFETIME = timedelta(hours=23)
 """Synapse knows a device's transaction ids for a day; after this, an attempt may have been forgotten."""
 
-POISON_ATTEMPTS = 10
-"""With the waits between them about eight minutes."""
+POISON_FAILURES = 10
+POISON_AGE = timedelta(minutes=5)
+"""So often, and since so long, has the homeserver to fail with one message before it is given up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,15 +40,18 @@ class SendMessages:
         if lane.tenant_id is None:  # pragma: no cover - an outbox lane is made with its tenant
             return 0
         async with self.database.work(lane.tenant_id) as work:
-            items = await work.outbox.pending(RoomID(lane.lane_key), limit=BATCH)
-            await work.outbox.record_attempts([item.outbox_id for item in items])
+            # after an unexpected failure one by one, so that the one to blame stands alone
+            items = await work.outbox.take_up(lane, limit=1 if lane.faults else BATCH)
         recording: asyncio.Task[None] | None = None
         try:
             for item in items:
-                outcome = await self._deliver(item, failures=lane.attempts if item is items[0] else 0)
+                outcome = await self._deliver(lane, item)
                 if recording is not None:
                     await recording
-                recording = asyncio.create_task(self._record(lane, lane.tenant_id, item.outbox_id, outcome))
+                recording = asyncio.create_task(self._record(lane, item, outcome))
+                if isinstance(outcome, Refused):
+                    # never sent again, before anything behind it is
+                    await recording
         finally:
             if recording is not None:
                 await recording
@@ -61,20 +65,27 @@ class SendMessages:
             for item in await work.outbox.pending(RoomID(lane.lane_key), limit=1):
                 await work.outbox.finish(lane, item.outbox_id, Refused(error=error))
 
-    async def _record(self, lane: Lane, tenant_id: TenantID, outbox_id: OutboxID, outcome: Outcome) -> None:
-        async with self.database.work(tenant_id) as work:
-            await work.outbox.finish(lane, outbox_id, outcome)
+    async def _record(self, lane: Lane, item: OutboxItem, outcome: Outcome) -> None:
+        async with self.database.work(item.tenant_id) as work:
+            await work.outbox.finish(lane, item.outbox_id, outcome)
 
-    async def _deliver(self, item: OutboxItem, *, failures: int) -> Outcome:
+    async def _deliver(self, lane: Lane, item: OutboxItem) -> Outcome:
         try:
             return await self._send_once(item)
         except HomeserverRefused as error:
             return Refused(error=error.sentence)
         except DependencyFailed as error:
             # a failure that only this message meets, again and again, is the message's
-            if failures < POISON_ATTEMPTS or not await self.homeserver.can_write():
-                raise
-            return Refused(error=f"given up after {failures} failures: {error.sentence}")
+            if self._is_tried_enough(item) and await self.homeserver.can_write():
+                return Refused(error=f"given up after {item.failures + 1} failures: {error.sentence}")
+            async with self.database.work(item.tenant_id) as work:
+                await work.outbox.record_failure(lane, item.outbox_id)
+            raise
+
+    def _is_tried_enough(self, item: OutboxItem) -> bool:
+        if item.failures + 1 < POISON_FAILURES or item.first_attempt_at is None:
+            return False
+        return self.clock.now() - item.first_attempt_at >= POISON_AGE
 
     async def _send_once(self, item: OutboxItem) -> Outcome:
         is_old = item.first_attempt_at is not None and self.clock.now() - item.first_attempt_at > TXN_ID_LIFETIME

@@ -67,6 +67,8 @@ class Actions:
     preview_event: PreviewEvent
     show_delivery: ShowDelivery
     probes: Mapping[str, Probe]
+    is_draining: Callable[[], bool]
+    """Says whether this process is being stopped."""
     homeserver_url: str
     public_url: str
 

@@ -1,16 +1,19 @@
 """Routes for those who run it, and for those who read what it offers."""
 
+import asyncio
 from html import escape
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from aiohttp import web
 
-from bridge.api.call import Call
+from bridge.api.call import Call, Probe
 from bridge.api.shapes import HealthAnswer
 
 DOCUMENT: web.AppKey[dict[str, Any]] = web.AppKey("document", dict)
 """Where the application keeps its OpenAPI document."""
+
+_PROBE_SECONDS = 3.0
 
 
 async def get_live(_call: Call) -> web.Response:
@@ -19,13 +22,26 @@ async def get_live(_call: Call) -> web.Response:
 
 
 async def get_ready(call: Call) -> web.Response:
-    """Say whether everything that we need answers; 503 when something does not."""
-    results = {name: await probe() for name, probe in call.actions.probes.items()}
-    is_well = all(results.values())
-    answer = HealthAnswer(status="ok" if is_well else "unavailable", dependencies=results)
+    """Say whether to send requests here: 503 when something that we need does not answer, and while we drain."""
+    probes = call.actions.probes
+    found = await asyncio.gather(*(_answers(probe) for probe in probes.values()))
+    results = dict(zip(probes, found, strict=True))
+    status: Literal["ok", "unavailable", "draining"] = "ok" if all(results.values()) else "unavailable"
+    if call.actions.is_draining():
+        status = "draining"
+    answer = HealthAnswer(status=status, dependencies=results)
     return web.Response(
-        body=msgspec.json.encode(answer), status=200 if is_well else 503, content_type="application/json"
+        body=msgspec.json.encode(answer), status=200 if status == "ok" else 503, content_type="application/json"
     )
+
+
+async def _answers(probe: Probe) -> bool:
+    """Say what a probe says; what takes its time counts as away, because who asks us is not patient either."""
+    try:
+        async with asyncio.timeout(_PROBE_SECONDS):
+            return await probe()
+    except TimeoutError:
+        return False
 
 
 async def get_openapi(call: Call) -> web.Response:

@@ -416,5 +416,5 @@ class ErrorAnswer(Answer, frozen=True, kw_only=True):
 class HealthAnswer(Answer, frozen=True, kw_only=True):
     """How this process and what it needs are."""
 
-    status: Literal["ok", "unavailable"]
+    status: Literal["ok", "unavailable", "draining"]
     dependencies: dict[str, bool] = {}

@@ -5,6 +5,7 @@ waits for and which tells of all queues that were rung meanwhile; whoever misses
 """
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Callable
 
@@ -51,8 +52,10 @@ class Bell:
                 async with connection_of(self._pool) as connection, connection.transaction():
                     await connection.execute("SET LOCAL synchronous_commit = off")
                     await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, ",".join([self._name, *queues]))
-            except DependencyDown:
-                continue  # the others look by themselves
+            except (DependencyDown, asyncpg.PostgresError) as error:
+                # the others look by themselves
+                _log.warning("the bell was not heard outside", error=type(error).__name__)
+                continue
             BELL_RINGS.labels("sent").inc()
 
     async def listen(self) -> None:
@@ -60,7 +63,7 @@ class Bell:
         while True:
             try:
                 await self._listen_once()
-            except UNREACHABLE as error:
+            except (*UNREACHABLE, asyncpg.PostgresError) as error:
                 _log.warning("the bell's connection is lost", error=type(error).__name__)
             await asyncio.sleep(_AGAIN_SECONDS)
 
@@ -68,10 +71,14 @@ class Bell:
         connection = await asyncpg.connect(
             self._url, timeout=10, server_settings={"application_name": "bitnexus-chat-bell"}
         )
+        is_lost = asyncio.Event()
+        connection.add_termination_listener(lambda _connection: is_lost.set())
         try:
             await connection.add_listener(CHANNEL, self._hear)
-            while True:
-                await asyncio.sleep(_ALIVE_SECONDS)
+            while not is_lost.is_set():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_ALIVE_SECONDS):
+                        await is_lost.wait()
                 await connection.execute("SELECT 1", timeout=10)
         finally:
             connection.terminate()

@@ -28,7 +28,7 @@ UNREACHABLE = (
 
 async def open_pool(url: str, *, size: int, application_name: str) -> Pool:
     """Open a pool of at most ``size`` connections; raises DependencyDown when PostgreSQL is away, ConfigError else."""
-    with_codecs: Any = _set_codecs
+    with_codecs: Any = set_codecs
     try:
         return await asyncpg.create_pool(
             url,
@@ -63,7 +63,8 @@ def rows_of(status: str) -> int:
     return int(status.rpartition(" ")[2])
 
 
-async def _set_codecs(connection: Connection) -> None:
+async def set_codecs(connection: Connection) -> None:
+    """Have JSON read and written in the form that the stores expect."""
     # jsonb's binary form is a version byte and the text
     await connection.set_type_codec(
         "jsonb",

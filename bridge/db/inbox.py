@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from bridge.db.connection import Connection, Pool, connection_of, rows_of
-from bridge.db.lanes import add_to_lane, take_from_lane
+from bridge.db.lanes import add_to_lane, give_back, hold_lane, take_from_lane
 from bridge.model.event import InboxItem, InboxItems, MatrixEvent, Receipt
 from bridge.model.ids import RoomID
 from bridge.model.job import Lane
@@ -29,21 +29,28 @@ class InboxStore:
         types: dict[str, type[MatrixEvent] | type[Receipt]] = {"event": MatrixEvent, "receipt": Receipt}
         return [InboxItem(inbox_id=row["inbox_id"], body=types[row["kind"]](**row["body"])) for row in rows]
 
+    async def hold(self, lane: Lane) -> None:
+        await hold_lane(self._connection, lane)
+
     async def finish(self, lane: Lane, items: Sequence[InboxItem]) -> None:
+        await take_from_lane(self._connection, lane, count=len(items))
         status = await self._connection.execute(
             "UPDATE inbox SET handled_at = now(), body = NULL WHERE inbox_id = ANY($1) AND handled_at IS NULL",
             [item.inbox_id for item in items],
         )
-        await take_from_lane(self._connection, lane, count=rows_of(status))
+        await give_back(self._connection, lane, count=len(items) - rows_of(status))
 
     async def set_aside(self, lane: Lane, items: Sequence[InboxItem]) -> None:
+        await take_from_lane(self._connection, lane, count=len(items))
         status = await self._connection.execute(
             "UPDATE inbox SET stray = true WHERE inbox_id = ANY($1) AND NOT stray AND handled_at IS NULL",
             [item.inbox_id for item in items],
         )
-        await take_from_lane(self._connection, lane, count=rows_of(status))
+        await give_back(self._connection, lane, count=len(items) - rows_of(status))
 
     async def recall(self, room_id: RoomID) -> None:
+        # locked, and made if need be: who is about to set events aside either is done, or will see the room
+        await add_to_lane(self._connection, "inbox", room_id, None, count=0)
         recalled = await self._connection.fetch(
             "UPDATE inbox SET stray = false WHERE room_id = $1 AND stray AND handled_at IS NULL RETURNING inbox_id",
             room_id,

@@ -58,7 +58,10 @@ class MessageStore:
         if not await self._is_there(event_id):
             # an edit that was redacted before it was applied says nothing any more
             await self._connection.execute(
-                "DELETE FROM early_changes WHERE tenant_id = $1 AND event_id = $2", self._tenant_id, event_id
+                "DELETE FROM early_changes WHERE tenant_id = $1 AND event_id = $2 AND room_id = $3",
+                self._tenant_id,
+                event_id,
+                redaction.room_id,
             )
             await self._keep_early(event_id, "redaction", redaction, {})
             return

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bridge.db.connection import Connection, rows_of
-from bridge.db.lanes import add_to_lane, take_from_lane
+from bridge.db.lanes import add_to_lane, give_back, hold_lane, take_from_lane
 from bridge.model.event import BusinessEvent, Delivery, MatrixEvent, OutboxItem, Outcome, Outgoing, Refused
 from bridge.model.ids import DeliveryID, OutboxID, RoomID, RoomKey, TenantID
 from bridge.model.job import Lane
@@ -37,7 +37,7 @@ class OutboxStore:
     async def pending(self, room_id: RoomID, *, limit: int) -> Sequence[OutboxItem]:
         rows = await self._connection.fetch(
             "SELECT outbox_id, room_id, kind, sender, event_type, content, nonce::text, attempts, first_attempt_at,"
-            " delivery_id FROM outbox"
+            " failures, delivery_id FROM outbox"
             " WHERE tenant_id = $1 AND room_id = $2 AND state = 'pending' ORDER BY outbox_id LIMIT $3",
             self._tenant_id,
             room_id,
@@ -45,15 +45,27 @@ class OutboxStore:
         )
         return [OutboxItem(tenant_id=self._tenant_id, **dict(row)) for row in rows]
 
-    async def record_attempts(self, outbox_ids: Sequence[OutboxID]) -> None:
+    async def take_up(self, lane: Lane, *, limit: int) -> Sequence[OutboxItem]:
+        await hold_lane(self._connection, lane)
+        items = await self.pending(RoomID(lane.lane_key), limit=limit)
         await self._connection.execute(
             "UPDATE outbox SET attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, now())"
             " WHERE tenant_id = $1 AND outbox_id = ANY($2)",
             self._tenant_id,
-            list(outbox_ids),
+            [item.outbox_id for item in items],
+        )
+        return items
+
+    async def record_failure(self, lane: Lane, outbox_id: OutboxID) -> None:
+        await hold_lane(self._connection, lane)
+        await self._connection.execute(
+            "UPDATE outbox SET failures = failures + 1 WHERE tenant_id = $1 AND outbox_id = $2",
+            self._tenant_id,
+            outbox_id,
         )
 
     async def finish(self, lane: Lane, outbox_id: OutboxID, outcome: Outcome) -> None:
+        await take_from_lane(self._connection, lane, count=1)
         status = await self._connection.execute(
             "UPDATE outbox SET state = $3, event_id = $4, error = $5, acknowledged_by = $6, finished_at = now()"
             " WHERE tenant_id = $1 AND outbox_id = $2 AND state = 'pending'",
@@ -66,24 +78,47 @@ class OutboxStore:
         )
         finished = rows_of(status)  # none when the echo was faster
         OUTBOX_FINISHED.labels("dead" if isinstance(outcome, Refused) else outcome.acknowledged_by).inc(finished)
-        await take_from_lane(self._connection, lane, count=finished)
+        await give_back(self._connection, lane, count=1 - finished)
 
     async def acknowledge_echo(self, event: MatrixEvent, delivery_id: DeliveryID) -> bool:
-        status = await self._connection.execute(
-            "WITH echoed AS (UPDATE outbox SET state = 'sent', event_id = $5, acknowledged_by = 'echo',"
-            "  finished_at = now() WHERE tenant_id = $1 AND room_id = $2 AND delivery_id = $3 AND sender = $4"
-            "  AND state = 'pending' AND attempts > 0 RETURNING room_id)"
-            " UPDATE lanes SET pending = greatest(pending - 1, 0)"
-            " FROM echoed WHERE queue = 'outbox' AND lane_key = echoed.room_id",
+        outbox_id: int | None = await self._connection.fetchval(
+            "SELECT outbox_id FROM outbox WHERE tenant_id = $1 AND room_id = $2 AND delivery_id = $3 AND sender = $4"
+            " AND state IN ('pending', 'dead') AND attempts > 0",
             self._tenant_id,
             event.room_id,
             delivery_id,
             event.sender,
-            event.event_id,
         )
-        is_first = rows_of(status) > 0
+        if outbox_id is None:
+            return False
+        # the lane before the row; and what goes through now need not wait any longer
+        await self._connection.execute(
+            "UPDATE lanes SET attempts = 0, faults = 0, error = NULL, not_before = least(not_before, now())"
+            " WHERE queue = 'outbox' AND lane_key = $1",
+            event.room_id,
+        )
+        is_first = await self._record_echo(OutboxID(outbox_id), event)
         OUTBOX_FINISHED.labels("echo").inc(is_first)
+        self._woken.add("outbox")
         return is_first
+
+    async def _record_echo(self, outbox_id: OutboxID, event: MatrixEvent) -> bool:
+        """Mark a message sent, a dead letter too: it stands in the room. Its lane is locked by now."""
+        states = ("pending", "dead")
+        for state in states:
+            status = await self._connection.execute(
+                "UPDATE outbox SET state = 'sent', event_id = $4, error = NULL, acknowledged_by = 'echo',"
+                " finished_at = now() WHERE tenant_id = $1 AND outbox_id = $2 AND state = $3",
+                self._tenant_id,
+                outbox_id,
+                state,
+                event.event_id,
+            )
+            if rows_of(status):
+                taken = -1 if state == "pending" else 0
+                await add_to_lane(self._connection, "outbox", event.room_id, self._tenant_id, count=taken)
+                return True
+        return False
 
     async def find_receipt(self, idempotency_key: str) -> tuple[bytes, Sequence[DeliveryID]] | None:
         row = await self._connection.fetchrow(

@@ -85,6 +85,12 @@ class RoomStore:
         )
 
     async def record_state(self, events: Sequence[MatrixEvent]) -> Sequence[MatrixEvent]:
+        # one writer of a room's state at a time, whatever the order of its rows
+        await self._connection.execute(
+            "SELECT FROM chat_rooms WHERE tenant_id = $1 AND id = ANY($2) ORDER BY id FOR NO KEY UPDATE",
+            self._tenant_id,
+            list({event.room_id for event in events}),
+        )
         rows = await self._connection.fetch(
             "INSERT INTO room_state AS s (tenant_id, room_id, event_type, state_key, event_id, sender, content,"
             " origin_server_ts, stream_position) SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[],"

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableSequence, Sequence
 from contextlib import suppress
 from typing import Annotated, Any, Literal, NamedTuple, cast
 
@@ -10,7 +10,7 @@ import msgspec
 
 from bridge.model.event import MatrixEvent, Receipt
 from bridge.model.ids import EventID, RoomID, UserID
-from bridge.model.json import Json, json_sha256
+from bridge.model.json import json_sha256
 
 _LAST_MS = 253_402_300_799_999  # the last millisecond of the year 9999
 _INTEGER_DIGITS = 18
@@ -129,15 +129,30 @@ def receipt_id(receipt: Receipt, receipt_type: str) -> str:
 
 def _integer(text: str) -> int | str:
     """Read an integer; one beyond 64 bits, which Matrix has none of, stays text and fails where a number is wanted."""
-    return int(text) if len(text) <= _INTEGER_DIGITS else text
+    return int(text) if len(text.lstrip("-")) <= _INTEGER_DIGITS else text
 
 
-def _storable(value: Json) -> Any:
-    """Put U+FFFD in place of what PostgreSQL's text cannot hold: NUL and lone surrogates."""
-    if isinstance(value, str):
-        return _ODD.sub("\ufffd", value)
-    if isinstance(value, Mapping):
-        return {_storable(key): _storable(item) for key, item in value.items()}
-    if isinstance(value, Sequence):
-        return [_storable(item) for item in value]
-    return value
+def _storable(tree: Any) -> Any:
+    """Put U+FFFD in place of what PostgreSQL's text cannot hold: NUL and lone surrogates.
+
+    Without recursion: an event nested as deep as Synapse takes it must not be the one that holds up all others.
+    """
+    whole: list[Any] = [tree]
+    unseen: list[Any] = [whole]
+    while unseen:
+        value = unseen.pop()
+        if isinstance(value, dict):
+            fields = cast("dict[str, Any]", value)
+            items = [(_ODD.sub("\ufffd", key), _leaf(item)) for key, item in fields.items()]
+            fields.clear()
+            fields.update(items)
+            unseen.extend(fields.values())
+        elif isinstance(value, list):
+            elements = cast("MutableSequence[Any]", value)
+            elements[:] = [_leaf(item) for item in elements]
+            unseen.extend(elements)
+    return whole[0]
+
+
+def _leaf(value: Any) -> Any:
+    return _ODD.sub("\ufffd", value) if isinstance(value, str) else value

@@ -11,7 +11,7 @@ import aiohttp
 from mautrix.api import HTTPAPI, Method, Path, PathBuilder
 from mautrix.errors import MatrixConnectionError, MatrixRequestError
 
-from bridge.errors import DependencyDown, DependencyFailed, HomeserverRefused
+from bridge.errors import DependencyBusy, DependencyDown, DependencyFailed, HomeserverRefused
 from bridge.matrix.events import parse_event
 from bridge.model.effect import CreateRoom
 from bridge.model.event import MatrixEvent
@@ -29,6 +29,7 @@ BOT_DEVICE = DeviceID("BITNEXUS")
 _TYPING_MS = 30_000
 _TIMELINE_PAGE, _TIMELINE_PAGES = 100, 100
 _CLOCK_SKEW_MS = 300_000  # between PostgreSQL's clock and Synapse's
+_FROM_INSIDE = frozenset({"send", "find_sent"})
 _TRANSIENT = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.UNAUTHORIZED})
 
 
@@ -37,11 +38,12 @@ async def obey_rate_limit(request: aiohttp.ClientRequest, handler: aiohttp.Clien
     response = await handler(request)
     if response.status != HTTPStatus.TOO_MANY_REQUESTS:
         return response
-    try:
-        wait_ms = int((await response.json(content_type=None))["retry_after_ms"])
-    except (ValueError, KeyError, TypeError, aiohttp.ClientError):
-        wait_ms = 1000
-    raise DependencyDown("Synapse limits us", retry_after_ms=max(wait_ms, 1))
+    async with response:
+        try:
+            wait_ms = int((await response.json(content_type=None))["retry_after_ms"])
+        except (ValueError, KeyError, TypeError, aiohttp.ClientError):
+            wait_ms = 1000
+    raise DependencyBusy("Synapse limits us", retry_after_ms=max(wait_ms, 1))
 
 
 class SynapseHomeserver:
@@ -87,11 +89,14 @@ class SynapseHomeserver:
             # mautrix leaves the type of its JSON open
             request = cast("Callable[..., Awaitable[Any]]", api.request)  # pyright: ignore[reportUnknownMemberType]
             answer = await request(method, path, content=content, query_params=query, sensitive=is_sensitive)
-        except DependencyDown:
+        except DependencyBusy:
             MATRIX_REQUESTS.labels(act, "limited").inc()
             raise
         except MatrixRequestError as error:
             MATRIX_REQUESTS.labels(act, "refused").inc()
+            if error.errcode == "M_UNKNOWN_DEVICE" and user_id in self._house.bots.all:
+                await self._ensure_device(user_id)
+                raise DependencyDown(f"a bot had lost its device, which it has again ({act})") from error
             raise _our_error(act, error) from error
         except (MatrixConnectionError, aiohttp.ClientError, TimeoutError, OSError) as error:
             MATRIX_REQUESTS.labels(act, "unanswered").inc()
@@ -301,7 +306,9 @@ def _our_error(act: str, error: MatrixRequestError) -> DependencyDown | Homeserv
     status = error.http_status
     errcode: str = getattr(error, "errcode", None) or "M_UNKNOWN"
     sentence = getattr(error, "message", None) or f"Synapse answered {status}"
-    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+    # a bot that is not in: a reconcile is bringing it in, or back in; if none does, that is a failure like any other
+    is_outside = status == HTTPStatus.FORBIDDEN and act in _FROM_INSIDE and "not in room" in sentence
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR or is_outside:
         return DependencyFailed(f"Synapse failed ({act}, {status} {errcode}): {sentence}")
     if status in _TRANSIENT or status > HTTPStatus.INTERNAL_SERVER_ERROR:
         return DependencyDown(f"Synapse cannot do it now ({act}, {status} {errcode}): {sentence}")

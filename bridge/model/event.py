@@ -91,6 +91,8 @@ class OutboxItem:
     nonce: str
     attempts: int
     first_attempt_at: datetime | None
+    failures: int
+    """How many of its attempts the homeserver answered with a failure of its own."""
     delivery_id: DeliveryID | None
 
 

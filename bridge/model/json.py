@@ -22,14 +22,18 @@ def same_json(one: Json, other: Json) -> bool:
     if isinstance(one, str) or isinstance(other, str):
         return one == other
     if isinstance(one, Mapping):
-        if not isinstance(other, Mapping) or one.keys() != other.keys():
-            return False
-        return all(same_json(value, other[key]) for key, value in one.items())
+        return isinstance(other, Mapping) and _same_objects(one, other)
     if isinstance(one, Sequence):
-        if not isinstance(other, Sequence) or len(one) != len(other):
-            return False
-        return all(same_json(left, right) for left, right in zip(one, other, strict=True))
+        return isinstance(other, Sequence) and _same_arrays(one, other)
     return isinstance(one, bool) == isinstance(other, bool) and one == other
+
+
+def _same_objects(one: JsonObject, other: JsonObject) -> bool:
+    return one.keys() == other.keys() and all(same_json(value, other[key]) for key, value in one.items())
+
+
+def _same_arrays(one: Sequence[Json], other: Sequence[Json]) -> bool:
+    return len(one) == len(other) and all(same_json(left, right) for left, right in zip(one, other, strict=True))
 
 
 def json_sha256(value: Json) -> str:

@@ -13,6 +13,8 @@ from bitnexus_synapse_module.decision import Decision, Grant
 from bitnexus_synapse_module.gate import pass_gate
 from bitnexus_synapse_module.policy_client import PolicyClient
 from bitnexus_synapse_module.reader import StateReader
+from bitnexus_synapse_module.stream_resource import PATH, StreamResource, add_stream_position
+from bitnexus_synapse_module.stream_source import StreamSource
 
 REASON_FIELD: Final = "com.bitnexus.reason"
 
@@ -46,6 +48,10 @@ class BitnexusModule:
             user_may_create_room_alias=self.user_may_create_room_alias,
             user_may_publish_room=self.user_may_publish_room,
             check_login_for_spam=self.check_login_for_spam,
+        )
+        api.register_web_resource(PATH, StreamResource(StreamSource(api, config.ours.creators), config.secret))
+        api.register_add_extra_fields_to_unsigned_client_event_callbacks(
+            add_field_to_unsigned_callback=add_stream_position
         )
 
     @staticmethod

@@ -13,7 +13,7 @@ PolicyAnswer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass
 class Bridge:
-    """The side of the bridge that Synapse sees: transactions are taken, and sign-ins answered as the test chose."""
+    """The side of the bridge that Synapse sees: transactions are kept, and sign-ins answered as the test chose."""
 
     port: int
     secret: str
@@ -21,10 +21,11 @@ class Bridge:
     questions: list[Json] = field(default_factory=list)
     credentials: list[str | None] = field(default_factory=list)
     connections: list[object] = field(default_factory=list)
+    transactions: list[Json] = field(default_factory=list)
     _runner: web.AppRunner | None = None
 
     async def start(self) -> None:
-        app = web.Application()
+        app = web.Application(client_max_size=32 * 1024 * 1024)
         app.router.add_post("/_bitnexus/policy/login", self._take_question)
         app.router.add_route("*", "/_matrix/app/v1/{rest:.*}", self._take_transaction)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -42,7 +43,9 @@ class Bridge:
         self.connections.append(request.get_extra_info("peername"))
         return await self.answer(request)
 
-    async def _take_transaction(self, _: web.Request) -> web.Response:
+    async def _take_transaction(self, request: web.Request) -> web.Response:
+        if request.method == "PUT":
+            self.transactions.append(await request.json())
         return web.json_response({})
 
 

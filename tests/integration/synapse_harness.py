@@ -1,4 +1,4 @@
-"""A real Synapse with our module for its own tests: SQLite, one process, and a bridge whose answers a test chooses."""
+"""A real Synapse with our module for its own tests: one process, and a bridge whose answers a test chooses."""
 
 import asyncio
 import base64
@@ -9,7 +9,7 @@ import os
 import secrets
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -103,6 +103,7 @@ class Homeserver:
     registration_secret: str
     session: aiohttp.ClientSession
     bridge: Bridge
+    process: "SynapseProcess"
 
     @property
     def creator(self) -> Actor:
@@ -188,21 +189,26 @@ async def create_room(
 
 
 @asynccontextmanager
-async def run_homeserver(folder: Path, answer: PolicyAnswer) -> AsyncIterator[Homeserver]:
-    """Start Synapse and its bridge, and stop both."""
+async def run_homeserver(
+    folder: Path, answer: PolicyAnswer, *, database: Json | None = None
+) -> AsyncIterator[Homeserver]:
+    """Start Synapse and its bridge, and stop both; ``database`` is Synapse's setting of that name."""
     bridge = Bridge(port=free_port(), secret=secrets.token_urlsafe(24), answer=answer)
     port = free_port()
     tokens = {name: secrets.token_urlsafe(24) for name in ("as", "hs", "registration")}
-    _write_settings(folder, port, bridge, tokens, {})
+    _write_settings(folder, port, bridge, tokens, {}, database=database)
+    process = SynapseProcess(folder)
     await bridge.start()
     try:
-        async with _run_synapse(folder), aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session:
+        await process.start()
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session:
             url = f"http://127.0.0.1:{port}"
-            homeserver = Homeserver(url, folder, tokens["as"], tokens["registration"], session, bridge)
+            homeserver = Homeserver(url, folder, tokens["as"], tokens["registration"], session, bridge, process)
             for localpart in ("bitnexus_keeper", "bitnexus_relay"):
                 await homeserver.register(localpart)
             yield homeserver
     finally:
+        await process.stop()
         await bridge.stop()
 
 
@@ -236,25 +242,40 @@ async def _spawn_synapse(folder: Path) -> asyncio.subprocess.Process:
     )
 
 
-@asynccontextmanager
-async def _run_synapse(folder: Path) -> AsyncIterator[None]:
-    process = await _spawn_synapse(folder)
-    is_listening = asyncio.Event()
-    reader = asyncio.create_task(_follow(process, folder / "synapse.log", is_listening))
-    try:
+@dataclass
+class SynapseProcess:
+    """One Synapse of a folder, which can be killed and started again."""
+
+    folder: Path
+    _process: asyncio.subprocess.Process | None = None
+    _reader: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start it; returns when it listens."""
+        self._process, is_listening = await _spawn_synapse(self.folder), asyncio.Event()
+        log = self.folder / "synapse.log"
+        self._reader = asyncio.create_task(_follow(self._process, log, is_listening))
         await asyncio.wait_for(is_listening.wait(), START_SECONDS)
-        if process.returncode is not None or reader.done():
-            pytest.fail(f"Synapse ended while starting:\n{(folder / 'synapse.log').read_text()[-3000:]}")
-        yield
-    finally:
-        await _stop(process)
-        await reader
+        if self._process.returncode is not None or self._reader.done():
+            pytest.fail(f"Synapse ended while starting:\n{log.read_text()[-3000:]}")
+
+    async def stop(self) -> None:
+        """Stop it as an operator does."""
+        if self._process is not None and self._reader is not None:
+            await _stop(self._process)
+            await self._reader
+
+    async def kill(self) -> None:
+        """Kill it as a power cut would."""
+        assert self._process is not None
+        self._process.kill()
+        await self.stop()
 
 
 async def _follow(process: asyncio.subprocess.Process, log: Path, is_listening: asyncio.Event) -> None:
     """Copy what Synapse says into a file, and notice when it listens or ends."""
     assert process.stdout is not None
-    with log.open("wb", buffering=0) as copy:
+    with log.open("ab", buffering=0) as copy:
         async for line in process.stdout:
             copy.write(line)
             if b"now listening on TCP port" in line:
@@ -265,7 +286,8 @@ async def _follow(process: asyncio.subprocess.Process, log: Path, is_listening: 
 async def _stop(process: asyncio.subprocess.Process) -> None:
     if process.returncode is not None:
         return
-    process.terminate()
+    with suppress(ProcessLookupError):
+        process.terminate()
     try:
         await asyncio.wait_for(process.wait(), STOP_SECONDS)
     except TimeoutError:
@@ -273,7 +295,9 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-def _write_settings(folder: Path, port: int, bridge: Bridge, tokens: dict[str, str], change: Json) -> None:
+def _write_settings(
+    folder: Path, port: int, bridge: Bridge, tokens: dict[str, str], change: Json, *, database: Json | None = None
+) -> None:
     registration = {
         "id": "bitnexus",
         "url": f"http://127.0.0.1:{bridge.port}",
@@ -281,6 +305,7 @@ def _write_settings(folder: Path, port: int, bridge: Bridge, tokens: dict[str, s
         "hs_token": tokens["hs"],
         "sender_localpart": "bitnexus",
         "rate_limited": False,
+        "receive_ephemeral": True,
         "namespaces": {
             "users": [
                 {"regex": f"@u_.*:{SERVER_NAME}", "exclusive": False},
@@ -292,12 +317,13 @@ def _write_settings(folder: Path, port: int, bridge: Bridge, tokens: dict[str, s
     _write(folder / "log.yaml", _LOG)
     seed = base64.b64encode(secrets.token_bytes(32)).decode().rstrip("=")
     (folder / "signing.key").write_text(f"ed25519 a_test {seed}\n", encoding="utf-8")
-    settings = _homeserver_settings(folder, port, bridge, tokens)
+    settings = _homeserver_settings(folder, port, tokens)
+    settings["database"] = database or {"name": "sqlite3", "args": {"database": str(folder / "synapse.db")}}
     module = {"module": "unlucky_module.UnluckyModule", "config": _module_settings(bridge) | change}
     _write(folder / "homeserver.yaml", settings | {"modules": [module]})
 
 
-def _homeserver_settings(folder: Path, port: int, bridge: Bridge, tokens: dict[str, str]) -> Json:
+def _homeserver_settings(folder: Path, port: int, tokens: dict[str, str]) -> Json:
     fast = {"per_second": 1000, "burst_count": 1000}
     return {
         "server_name": SERVER_NAME,
@@ -306,7 +332,6 @@ def _homeserver_settings(folder: Path, port: int, bridge: Bridge, tokens: dict[s
         "signing_key_path": str(folder / "signing.key"),
         "media_store_path": str(folder / "media"),
         "log_config": str(folder / "log.yaml"),
-        "database": {"name": "sqlite3", "args": {"database": str(folder / "synapse.db")}},
         "listeners": [
             {
                 "port": port,

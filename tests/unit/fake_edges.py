@@ -10,10 +10,11 @@ from bridge.errors import DependencyDown, HomeserverRefused, UnknownCredential
 from bridge.model.credential import SessionCredential
 from bridge.model.effect import CreateRoom
 from bridge.model.event import MatrixEvent
-from bridge.model.ids import AccessToken, DeviceID, EventID, MemberID, RoomID, TxnID, UserID
+from bridge.model.ids import AccessToken, DeliveryID, DeviceID, EventID, MemberID, RoomID, TxnID, UserID
 from bridge.model.json import JsonObject
 from bridge.model.room import MatrixHouse
 from bridge.model.session import Login, Turn, VerifiedToken
+from bridge.policy.projection import DELIVERY_ID
 from tests.unit.people import HOUSE, user
 from tests.unit.policy.simulator import Matrix, Refused
 
@@ -37,6 +38,8 @@ class FakeHomeserver:
         self.logged_out: list[DeviceID] = []
         self.searches = 0
         self.after_state: Callable[[], None] = lambda: None
+        self.looked_since: list[datetime] = []
+        self.is_writable = True
         self._failures: dict[str, list[Exception | None]] = defaultdict(list)
         self._known_txns: dict[tuple[RoomID, TxnID], EventID] = {}
         self._numbers = itertools.count(1)
@@ -128,6 +131,23 @@ class FakeHomeserver:
             self.sent.append((room_id, sender, content, txn_id))
         self._may_fail("answer send")
         return self._known_txns[room_id, txn_id]
+
+    async def find_sent(
+        self, room_id: RoomID, sender: UserID, delivery_id: DeliveryID, *, since: datetime
+    ) -> EventID | None:
+        self.looked_since.append(since)
+        self._may_fail("find_sent")
+        for number, (room, bot, content, _) in enumerate(self.sent, start=1):
+            if (room, bot, content.get(DELIVERY_ID)) == (room_id, sender, delivery_id):
+                return EventID(f"$sent{number}")
+        return None
+
+    async def can_write(self) -> bool:
+        return self.is_writable
+
+    def forget_transactions(self) -> None:
+        """Do as Synapse does after a day."""
+        self._known_txns.clear()
 
     async def set_typing(self, room_id: RoomID, sender: UserID, *, typing: bool) -> None:
         assert room_id

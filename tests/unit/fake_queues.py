@@ -6,11 +6,20 @@ from datetime import UTC, datetime
 
 from bridge.model.credential import IntegrationKey
 from bridge.model.effect import CreateRoom, Effect, effect_target
-from bridge.model.event import BusinessEvent, Delivery, InboxItem, OutboxItem, Outgoing
+from bridge.model.event import (
+    BusinessEvent,
+    Delivery,
+    InboxItem,
+    MatrixEvent,
+    OutboxItem,
+    Outcome,
+    Outgoing,
+    Refused,
+    Sent,
+)
 from bridge.model.ids import (
     DeliveryID,
     EffectID,
-    EventID,
     JobID,
     MemberID,
     OutboxID,
@@ -39,6 +48,9 @@ class FakeOutbox(Store):
             content=message.content,
             nonce=f"nonce-{outbox_id}",
             attempts=0,
+            first_attempt_at=None,
+            failures=0,
+            delivery_id=message.delivery_id,
         )
         return outbox_id
 
@@ -46,14 +58,39 @@ class FakeOutbox(Store):
         waiting = [item for item in self._memory.outbox.values() if item.outbox_id not in self._memory.finished]
         return [item for item in waiting if item.room_id == room_id][:limit]
 
-    async def record_attempts(self, outbox_ids: Sequence[OutboxID]) -> None:
-        for outbox_id in outbox_ids:
-            item = self._memory.outbox[outbox_id]
-            self._memory.outbox[outbox_id] = replace(item, attempts=item.attempts + 1)
-
-    async def finish(self, lane: Lane, outbox_id: OutboxID, *, event_id: EventID | None, error: str | None) -> None:
+    async def take_up(self, lane: Lane, *, limit: int) -> Sequence[OutboxItem]:
         self._check(lane)
-        self._memory.finished[outbox_id] = (event_id, error)
+        items = await self.pending(RoomID(lane.lane_key), limit=limit)
+        for item in items:
+            self._memory.outbox[item.outbox_id] = replace(
+                item,
+                attempts=item.attempts + 1,
+                first_attempt_at=item.first_attempt_at or self._database.clock.now(),
+            )
+
+        return items
+
+    async def record_failure(self, lane: Lane, outbox_id: OutboxID) -> None:
+        self._check(lane)
+        item = self._memory.outbox[outbox_id]
+        self._memory.outbox[outbox_id] = replace(item, failures=item.failures + 1)
+
+    async def finish(self, lane: Lane, outbox_id: OutboxID, outcome: Outcome) -> None:
+        self._database.at_finish(outbox_id)
+        self._check(lane)
+        self._memory.finished.setdefault(outbox_id, outcome)
+
+    async def acknowledge_echo(self, event: MatrixEvent, delivery_id: DeliveryID) -> bool:
+        shown = (self._tenant_id, event.room_id, event.sender, delivery_id)
+        for item in self._memory.outbox.values():
+            if (
+                (item.tenant_id, item.room_id, item.sender, item.delivery_id) == shown
+                and item.attempts > 0
+                and not isinstance(self._memory.finished.get(item.outbox_id), Sent)
+            ):
+                self._memory.finished[item.outbox_id] = Sent(event_id=event.event_id, acknowledged_by="echo")
+                return True
+        return False
 
     async def find_receipt(self, idempotency_key: str) -> tuple[bytes, Sequence[DeliveryID]] | None:
         return self._memory.idempotency.get((self._tenant_id, idempotency_key))
@@ -75,16 +112,16 @@ class FakeOutbox(Store):
         if found is None or found[0] != self._tenant_id:
             return None
         _, room_key, event, outbox_id = found
-        event_id, error = self._memory.finished.get(outbox_id, (None, None))
-        state = "queued" if outbox_id not in self._memory.finished else "dead" if error else "delivered"
+        outcome = self._memory.finished.get(outbox_id)
+        state = "queued" if outcome is None else "dead" if isinstance(outcome, Refused) else "delivered"
         return Delivery(
             delivery_id=delivery_id,
             state=state,
             room_id=self._memory.outbox[outbox_id].room_id,
             room_key=room_key,
             type=event.type,
-            event_id=event_id,
-            error=error,
+            event_id=outcome.event_id if isinstance(outcome, Sent) else None,
+            error=outcome.error if isinstance(outcome, Refused) else None,
         )
 
 
@@ -148,7 +185,7 @@ class FakeJobs(Store):
             rewrite = rewrite_of(result.effect)
             if rewrite and not result.error:
                 written = self._memory.written.setdefault((self._tenant_id, rewrite.subject), [])
-                written.append((rewrite.value, self._database.seconds()))
+                written.append((rewrite.value, self._database.clock.monotonic()))
         self._memory.jobs[job_id] = replace(job, effects=tuple(effects))
 
     async def tried_before(self, job_id: JobID, effects: Sequence[CreateRoom]) -> frozenset[EffectID]:
@@ -163,7 +200,7 @@ class FakeJobs(Store):
         )
 
     async def written(self, subjects: Sequence[str]) -> Mapping[str, Sequence[Written]]:
-        now = self._database.seconds()
+        now = self._database.clock.monotonic()
         return {
             subject: [
                 Written(value=value, age_seconds=now - at)
@@ -249,6 +286,10 @@ class FakePeople(Store):
 class FakeInbox(Store):
     async def pending(self, room_id: RoomID, *, limit: int) -> Sequence[InboxItem]:
         return self._memory.inbox.get(room_id, [])[:limit]
+
+    async def hold(self, lane: Lane) -> None:
+        self._check(lane)
+        self._database.at_hold()
 
     async def finish(self, lane: Lane, items: Sequence[InboxItem]) -> None:
         self._check(lane)

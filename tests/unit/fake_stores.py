@@ -1,13 +1,13 @@
 """Stores of the read model and of desired state, in memory, as the ports want them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from bridge.errors import Conflict
 from bridge.model.audit import Actor, AuditEntry
 from bridge.model.credential import IntegrationKey
-from bridge.model.event import BusinessEvent, InboxItem, MatrixEvent, OutboxItem, Receipt
+from bridge.model.event import BusinessEvent, InboxItem, MatrixEvent, OutboxItem, Outcome, Receipt
 from bridge.model.ids import (
     DeliveryID,
     EventID,
@@ -30,6 +30,16 @@ from bridge.model.tenant import (
     Tenant,
     TenantStatus,
 )
+from bridge.ports import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlyChange:
+    """An edit of a message that has not come yet, or its redaction: that has no content."""
+
+    event_id: EventID
+    event: MatrixEvent
+    content: JsonObject | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,9 +55,10 @@ class Memory:
     rooms: dict[RoomID, tuple[TenantID, RoomKey, str]] = field(default_factory=dict)
     state: dict[tuple[RoomID, str, str], MatrixEvent] = field(default_factory=dict)
     messages: dict[EventID, MatrixEvent] = field(default_factory=dict)
+    early: list[EarlyChange] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
     outbox: dict[OutboxID, OutboxItem] = field(default_factory=dict)
-    finished: dict[OutboxID, tuple[EventID | None, str | None]] = field(default_factory=dict)
+    finished: dict[OutboxID, Outcome] = field(default_factory=dict)
     idempotency: dict[tuple[TenantID, str], tuple[bytes, list[DeliveryID]]] = field(default_factory=dict)
     deliveries: dict[DeliveryID, tuple[TenantID, RoomKey, BusinessEvent, OutboxID]] = field(default_factory=dict)
     jobs: dict[JobID, Job] = field(default_factory=dict)
@@ -67,11 +78,13 @@ class Host(Protocol):
 
     memory: Memory
     fence: int
+    clock: Clock
     locked: list[TenantID]
 
-    def poke(self, event: MatrixEvent) -> None: ...
+    at_hold: Callable[[], None]
+    at_finish: Callable[[OutboxID], None]
 
-    def seconds(self) -> float: ...
+    def poke(self, event: MatrixEvent) -> None: ...
 
 
 class Store:
@@ -201,16 +214,32 @@ class FakeMessages(Store):
         self._database.poke(event)
         is_new = event.event_id not in self._memory.messages
         self._memory.messages.setdefault(event.event_id, event)
+        if is_new:
+            await self._apply_early_changes(event)
         return is_new
+
+    async def _apply_early_changes(self, event: MatrixEvent) -> None:
+        waiting = [change for change in self._memory.early if change.event_id == event.event_id]
+        self._memory.early = [change for change in self._memory.early if change.event_id != event.event_id]
+        for change in sorted(waiting, key=lambda change: change.event.origin_server_ts):
+            if change.content is None:
+                await self.redact(event.event_id, redaction=change.event)
+            else:
+                await self.edit(event.event_id, edit=change.event, content=change.content)
 
     async def edit(self, event_id: EventID, *, edit: MatrixEvent, content: JsonObject) -> None:
         found = self._memory.messages.get(event_id)
-        if found and found.sender == edit.sender and found.room_id == edit.room_id:
+        if found is None:
+            self._memory.early.append(EarlyChange(event_id=event_id, event=edit, content=content))
+        elif found.sender == edit.sender and found.room_id == edit.room_id:
             self._memory.messages[event_id] = replace(found, content=content)
 
-    async def redact(self, event_id: EventID, *, room_id: RoomID) -> None:
+    async def redact(self, event_id: EventID, *, redaction: MatrixEvent) -> None:
         found = self._memory.messages.get(event_id)
-        if found and found.room_id == room_id:
+        if found is None:
+            self._memory.early = [change for change in self._memory.early if change.event.event_id != event_id]
+            self._memory.early.append(EarlyChange(event_id=event_id, event=redaction, content=None))
+        elif found.room_id == redaction.room_id:
             self._memory.messages[event_id] = replace(found, content={})
 
     async def record_receipt(self, receipt: Receipt) -> None:

@@ -16,6 +16,7 @@ from bridge.model.ids import (
     EventID,
     JobID,
     MemberID,
+    OutboxID,
     RoomID,
     RoomKey,
     TenantID,
@@ -29,6 +30,7 @@ from bridge.model.tenant import (
     TenantStatus,
     TenantSummary,
 )
+from tests.unit.fake_edges import FakeClock
 from tests.unit.fake_queues import FakeInbox, FakeJobs, FakeKeys, FakeOutbox, FakePeople
 from tests.unit.fake_stores import FakeMessages, FakeRooms, FakeTenants, Memory
 
@@ -79,12 +81,14 @@ class FakeDatabase:
 
     def __init__(self) -> None:
         self.memory = Memory()
+        self.clock = FakeClock()
         self.fence = 1
         self.is_down = False
         self.locked: list[TenantID] = []
         self.due: list[TenantDue] = []
-        self.seconds: Callable[[], float] = lambda: 0.0
         self.poison: dict[EventID, Exception] = {}
+        self.at_hold: Callable[[], None] = lambda: None
+        self.at_finish: Callable[[OutboxID], None] = lambda _outbox_id: None
         self._inbox_ids = itertools.count(1)
 
     def undone_when_it_fails(self) -> _Undo:
@@ -202,6 +206,10 @@ class FakeDatabase:
             item = InboxItem(inbox_id=next(self._inbox_ids), body=body)
             self.memory.inbox.setdefault(body.room_id, []).append(item)
 
-    def lane(self, queue: str, lane_key: str, tenant_id: TenantID | None = None) -> Lane:
+    def lane(
+        self, queue: str, lane_key: str, tenant_id: TenantID | None = None, *, attempts: int = 0, faults: int = 0
+    ) -> Lane:
         """Return a lane that is held."""
-        return Lane(queue=queue, lane_key=lane_key, tenant_id=tenant_id, fence=self.fence, attempts=0)
+        return Lane(
+            queue=queue, lane_key=lane_key, tenant_id=tenant_id, fence=self.fence, attempts=attempts, faults=faults
+        )

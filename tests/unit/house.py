@@ -34,6 +34,7 @@ class House:
     clock: FakeClock = field(default_factory=FakeClock)
     is_ready: bool = True
     max_removal_percent: int = 20
+    is_draining: bool = False
 
     def actions(self) -> Actions:
         database, entropy = self.database, self.entropy
@@ -69,6 +70,7 @@ class House:
             homeserver_url="https://matrix.example",
             public_url="https://chat.example",
             probes={"postgresql": self._is_postgresql_ready},
+            is_draining=lambda: self.is_draining,
         )
 
     async def _is_postgresql_ready(self) -> bool:

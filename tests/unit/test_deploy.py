@@ -290,3 +290,5 @@ def test_the_proxy_passes_what_is_public_and_nothing_else() -> None:
         assert re.search(allowed, path)
     for path in ("/_synapse/admin/v1/x", "/_matrix/app/v1/x", "/_matrix/client_/x", "//_matrix/client/x", "/v1x"):
         assert not re.search(allowed, path)
+    for path in ("/_bitnexus/module/events?after=0", "/_bitnexus/policy/login", "/%5fbitnexus/module", "//_bitnexus/"):
+        assert not re.search(allowed, path)

@@ -1,14 +1,15 @@
 """The worker: lanes claimed, held and let go; nothing that one of them does ends the others."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.errors import Conflict, DependencyDown
+from bridge.errors import Conflict, DependencyBusy, DependencyDown
+from bridge.model.ids import TenantID
 from bridge.model.job import Lane
 from bridge.ports import Queue
 from bridge.worker import Worker, backoff_seconds, repeat
@@ -35,6 +36,7 @@ class FakeLanes:
     def __init__(self, *ready: Lane) -> None:
         self.ready = list(ready)
         self.limits: list[int] = []
+        self.turns: list[tuple[dict[TenantID | None, int], int]] = []
         self.held: set[str] = set()
         self.claim_failures: list[Exception] = []
         self.release_failures: list[Exception] = []
@@ -42,10 +44,24 @@ class FakeLanes:
         self.renewed: asyncio.Queue[str] = asyncio.Queue()
         self.claimed: asyncio.Queue[int] = asyncio.Queue()
         self.renew_failures: list[Exception] = []
+        self.told: dict[str, tuple[str | None, bool]] = {}
+        self.new_heads: dict[str, float | None] = {}
+        self.lost: set[str] = set()
+        self.release_gate = asyncio.Event()
+        self.release_gate.set()
 
-    async def claim(self, queue: Queue, *, limit: int, lease_seconds: float) -> Sequence[Lane]:
+    async def claim(
+        self,
+        queue: Queue,
+        *,
+        limit: int,
+        lease_seconds: float,
+        held: Mapping[TenantID | None, int],
+        most_per_tenant: int,
+    ) -> Sequence[Lane]:
         assert lease_seconds > 0
         self.limits.append(limit)
+        self.turns.append((dict(held), most_per_tenant))
         if self.claim_failures:
             self.claimed.put_nowait(-1)
             raise self.claim_failures.pop(0)
@@ -62,23 +78,55 @@ class FakeLanes:
         self.renewed.put_nowait(lane.lane_key)
         if self.renew_failures:
             raise self.renew_failures.pop(0)
-        return True
+        return lane.lane_key not in self.lost
 
-    async def release(self, lane: Lane, *, retry_after_seconds: float | None) -> None:
+    async def hurry(self) -> None:
+        raise AssertionError("not the worker's to do")
+
+    async def release(
+        self,
+        lane: Lane,
+        *,
+        retry_after_seconds: float | None = None,
+        new_head_after_seconds: float | None = None,
+        error: str | None = None,
+        is_fault: bool = False,
+    ) -> None:
+        await self.release_gate.wait()
         self.held.discard(lane.lane_key)
+        self.told[lane.lane_key] = (error, is_fault)
+        self.new_heads[lane.lane_key] = new_head_after_seconds
         self.released.put_nowait((lane.lane_key, retry_after_seconds))
         if self.release_failures:
             raise self.release_failures.pop(0)
 
 
-Action = Callable[[Lane], Awaitable[int]]
+Run = Callable[[Lane], Awaitable[int]]
+
+
+class FakeAction:
+    """An action whose run is a function of the test's, and which remembers what it had to bury."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self.buried: list[tuple[str, str]] = []
+        self.bury_failures: list[Exception] = []
+
+    async def __call__(self, lane: Lane) -> int:
+        return await self._run(lane)
+
+    async def bury(self, lane: Lane, error: str) -> None:
+        if self.bury_failures:
+            raise self.bury_failures.pop(0)
+        self.buried.append((lane.lane_key, error))
 
 
 @asynccontextmanager
 async def working(
-    lanes: FakeLanes, action: Action, *, concurrency: int = 8, lease_seconds: float = 60.0
+    lanes: FakeLanes, run: Run | FakeAction, *, concurrency: int = 8, lease_seconds: float = 60.0
 ) -> AsyncIterator[Worker]:
     """Run a worker that polls once a minute: whatever happens sooner, a bell has rung."""
+    action = run if isinstance(run, FakeAction) else FakeAction(run)
     worker = Worker(
         lanes=lanes,
         actions={"inbox": action, "outbox": action, "reconcile": action},
@@ -176,9 +224,13 @@ async def test_a_slow_lane_does_not_hold_up_the_others() -> None:
 @pytest.mark.parametrize(
     ("failure", "attempts", "wait"),
     [
-        (DependencyDown("away"), 0, 1.0),
-        (DependencyDown("away", retry_after_ms=7000), 0, 7.0),
-        (DependencyDown("away", retry_after_ms=7000), 1, 1.0),
+        (DependencyDown("away"), 0, 0.5),
+        (DependencyDown("away", retry_after_ms=7000), 0, 0.5),
+        (DependencyBusy("limited", retry_after_ms=7000), 0, 7.0),
+        (DependencyBusy("limited", retry_after_ms=7000), 1, 7.0),
+        (DependencyBusy("limited", retry_after_ms=7000), 5, 16.0),
+        (DependencyBusy("limited", retry_after_ms=1000), 0, 1.0),
+        (DependencyBusy("limited", retry_after_ms=90_000), 50, 90.0),
         (DependencyDown("away"), 3, 4.0),
         (DependencyDown("away"), 50, 60.0),
         (Conflict("the lane is held by another worker now"), 0, 0.5),
@@ -309,7 +361,9 @@ async def test_what_does_not_come_to_its_end_is_cut_off_and_let_go() -> None:
 
 
 async def test_a_worker_that_never_began_stops() -> None:
-    worker = Worker(lanes=FakeLanes(), actions={"inbox": one_item}, concurrency=1, lease_seconds=1, poll_seconds=1)
+    worker = Worker(
+        lanes=FakeLanes(), actions={"inbox": FakeAction(one_item)}, concurrency=1, lease_seconds=1, poll_seconds=1
+    )
     await soon(worker.stop(drain_seconds=1))
 
 

@@ -17,17 +17,38 @@ ALTER TABLE lanes
   ADD COLUMN faults integer NOT NULL DEFAULT 0,    -- unexpected failures in a row of the lane's head
   ADD COLUMN error text;                           -- what its head failed with last
 
+-- Who is next: the tenants with work are found by hopping through this, and of each the lane served longest ago.
+DROP INDEX lanes_ready;
+CREATE INDEX lanes_ready ON lanes (queue, coalesce(tenant_id, ''), served_at) WHERE pending > 0;
+
 ALTER TABLE outbox
+  ADD COLUMN failures integer NOT NULL DEFAULT 0,  -- attempts that the homeserver answered with a failure of its own
   ADD COLUMN delivery_id text,                     -- com.bitnexus.delivery_id: how our own event is recognised
   ADD COLUMN acknowledged_by text CHECK (acknowledged_by IN ('answer', 'echo', 'timeline'));
 UPDATE outbox SET delivery_id = content ->> 'com.bitnexus.delivery_id' WHERE state = 'pending' AND kind = 'send';
-CREATE INDEX outbox_unacknowledged ON outbox (tenant_id, delivery_id) WHERE state = 'pending' AND delivery_id IS NOT NULL;
+CREATE INDEX outbox_unacknowledged ON outbox (tenant_id, delivery_id)
+  WHERE state IN ('pending', 'dead') AND delivery_id IS NOT NULL;
 CREATE INDEX outbox_dead ON outbox (tenant_id, outbox_id) WHERE state = 'dead';
 
--- The doctor counts across tenants; content, sender and event type stay out of its sight.
+-- The doctor and the metrics count across tenants; bodies, content, senders and event types stay out of their sight.
 CREATE POLICY across_tenants ON outbox FOR SELECT TO bitnexus_system USING (true);
 GRANT SELECT (outbox_id, tenant_id, room_id, kind, state, attempts, error, created_at, finished_at) ON outbox
   TO bitnexus_system;
+GRANT SELECT (state, error, created_at, finished_at) ON jobs TO bitnexus_system;
+GRANT SELECT (inbox_id, room_id, kind, stray, received_at, handled_at) ON inbox TO bitnexus_system;
+GRANT SELECT (quarantine_id, error, received_at) ON quarantine TO bitnexus_system;
+GRANT SELECT ON lanes, stream_positions TO bitnexus_system;
+CREATE INDEX inbox_stray ON inbox (received_at) WHERE stray AND handled_at IS NULL;
+
+-- What truly waits, by lane: lanes.pending is the same number, kept with each change. It shows what its reader may see.
+CREATE VIEW lane_items WITH (security_invoker = true) AS
+  SELECT 'inbox' AS queue, room_id AS lane_key, NULL AS tenant_id, count(*) AS items, min(received_at) AS since
+    FROM inbox WHERE handled_at IS NULL AND NOT stray GROUP BY room_id
+  UNION ALL SELECT 'outbox', room_id, tenant_id, count(*), min(created_at)
+    FROM outbox WHERE state = 'pending' GROUP BY room_id, tenant_id
+  UNION ALL SELECT 'reconcile', tenant_id, tenant_id, count(*), min(created_at)
+    FROM jobs WHERE state IN ('queued', 'running') GROUP BY tenant_id;
+GRANT SELECT ON lane_items TO bitnexus_app, bitnexus_system;
 
 -- The order of messages is Synapse's, in whatever order they arrive.
 ALTER TABLE chat_messages ALTER COLUMN position DROP IDENTITY;

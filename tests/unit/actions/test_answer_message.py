@@ -26,6 +26,9 @@ ITEM = OutboxItem(
     content={"question": "$q"},
     nonce="n",
     attempts=0,
+    first_attempt_at=None,
+    failures=0,
+    delivery_id=None,
 )
 MODEL_AWAY = DependencyDown("the language model does not answer")
 

@@ -1,15 +1,20 @@
 """Reconcile under way: resumed where it stopped, and one effect that fails stops no other."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import pytest
 
 from bridge.actions.apply_effect import ApplyEffect
 from bridge.actions.reconcile_tenant import ReconcileTenant
 from bridge.errors import DependencyDown
-from bridge.model.ids import SPACE, JobID, RoomKey
+from bridge.model.ids import SPACE, JobID, RoomKey, TenantID
 from bridge.model.job import Job
+from bridge.model.room import Observed
 from bridge.model.tenant import Room, RoomType
-from tests.unit.fake_edges import AWAY, FakeClock, FakeHomeserver, refusal
-from tests.unit.fakes import FakeDatabase
+from tests.unit.fake_edges import AWAY, FakeHomeserver, refusal
+from tests.unit.fake_stores import FakeRooms
+from tests.unit.fakes import FakeDatabase, FakeWork
 from tests.unit.people import ACME, BOTS, GENERAL, HOUSE, member, tenant_of, user
 
 NEWS = RoomKey("news")
@@ -26,8 +31,7 @@ class Site:
         self.database, self.homeserver = FakeDatabase(), FakeHomeserver()
         self.database.put_tenant(tenant_of(member("anna", "owner"), member("ben"), rooms=ROOMS))
         apply = ApplyEffect(database=self.database, homeserver=self.homeserver)
-        self.clock = FakeClock()
-        self.database.seconds = self.clock.monotonic
+        self.clock = self.database.clock
         self.reconcile = ReconcileTenant(
             database=self.database, homeserver=self.homeserver, house=HOUSE, apply=apply, clock=self.clock
         )
@@ -202,6 +206,31 @@ def meddle(site: Site, times: int) -> None:
             room.state["m.room.name", ""] = {"name": f"meddled {left[0]}"}
 
     site.homeserver.after_state = rename
+
+
+async def test_what_is_asked_for_while_the_plan_is_read_is_another_job() -> None:
+    site = Site()
+    await site.ask()
+    await site.run()
+    first, asked = await site.ask(), list[JobID]()
+    observed = FakeRooms.observed
+
+    class Meanwhile(FakeRooms):
+        async def observed(self) -> Observed:
+            asked.append(await site.ask())
+            return await observed(self)
+
+    @asynccontextmanager
+    async def work(tenant_id: TenantID) -> AsyncIterator[FakeWork]:
+        async with FakeDatabase.work(site.database, tenant_id) as opened:
+            opened.rooms = Meanwhile(site.database, tenant_id)
+            yield opened
+
+    site.database.work = work  # type: ignore[method-assign]
+    await site.run()
+    assert site.job(first).state == "done"
+    assert asked
+    assert first not in asked
 
 
 async def test_somebody_who_undoes_it_again_and_again_does_not_keep_us_for_ever() -> None:

@@ -5,7 +5,7 @@ import pytest
 from bridge.actions.answer_message import AnswerMessage
 from bridge.actions.send_messages import BATCH, SendMessages
 from bridge.errors import Conflict, DependencyDown
-from bridge.model.event import Outgoing
+from bridge.model.event import Outcome, Outgoing, Refused, Sent
 from bridge.model.ids import OutboxID, RoomID
 from tests.unit.fake_edges import AWAY, FakeAssistant, FakeClock, FakeHomeserver, refusal
 from tests.unit.fakes import FakeDatabase
@@ -22,7 +22,9 @@ class Sender:
         answer = AnswerMessage(
             database=self.database, homeserver=self.homeserver, assistant=FakeAssistant("Yes."), clock=FakeClock()
         )
-        self.send = SendMessages(database=self.database, homeserver=self.homeserver, answer=answer)
+        self.send = SendMessages(
+            database=self.database, homeserver=self.homeserver, answer=answer, clock=self.database.clock
+        )
 
     async def put(self, *bodies: str, kind: str = "send", sender: str = BOTS.relay, room: RoomID = ROOM) -> None:
         async with self.database.work(ACME) as work:
@@ -41,7 +43,7 @@ class Sender:
         return [content["body"] for _, _, content, _ in self.homeserver.sent]
 
     @property
-    def finished(self) -> dict[OutboxID, tuple[str | None, str | None]]:
+    def finished(self) -> dict[OutboxID, Outcome]:
         return self.database.memory.finished
 
 
@@ -51,7 +53,7 @@ async def test_messages_are_sent_in_order_and_once() -> None:
     assert await sender.run() == 3
     assert await sender.run() == 0
     assert sender.said == ["one", "two", "three"]
-    assert sender.finished == {1: ("$sent1", None), 2: ("$sent2", None), 3: ("$sent3", None)}
+    assert sender.finished == {1: Sent(event_id="$sent1"), 2: Sent(event_id="$sent2"), 3: Sent(event_id="$sent3")}
 
 
 async def test_only_the_lanes_room_is_written_to() -> None:
@@ -76,8 +78,8 @@ async def test_what_is_refused_becomes_a_dead_letter_and_the_lane_goes_on() -> N
     sender.homeserver.fail("send", None, refusal("too large"))
     assert await sender.run() == 3
     assert sender.said == ["one", "three"]
-    assert sender.finished[2] == (None, "too large")
-    assert sender.finished[3] == ("$sent2", None)
+    assert sender.finished[2] == Refused(error="too large")
+    assert sender.finished[3] == Sent(event_id="$sent2")
 
 
 async def test_what_has_to_wait_keeps_its_place_and_holds_up_what_is_behind_it() -> None:
@@ -100,7 +102,7 @@ async def test_a_message_whose_answer_was_lost_is_not_sent_twice() -> None:
         await sender.run()
     assert await sender.run() == 1
     assert sender.said == ["one"]
-    assert sender.finished == {1: ("$sent1", None)}
+    assert sender.finished == {1: Sent(event_id="$sent1")}
 
 
 async def test_two_bots_in_one_room_never_share_a_transaction_id() -> None:

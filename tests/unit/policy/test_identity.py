@@ -34,6 +34,9 @@ ITEM = OutboxItem(
     content={},
     nonce="n1",
     attempts=0,
+    first_attempt_at=None,
+    failures=0,
+    delivery_id=None,
 )
 
 

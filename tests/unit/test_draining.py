@@ -1,0 +1,93 @@
+"""The stop: work in hand ends, the proxy has its time, what hangs is left behind, a second signal does not wait."""
+
+import asyncio
+import time
+from collections.abc import Iterator, MutableMapping
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
+
+from bridge.draining import Stop, drain
+
+
+@pytest.fixture(autouse=True)
+def logged() -> Iterator[list[MutableMapping[str, Any]]]:
+    with capture_logs() as entries:
+        yield entries
+
+
+class Work:
+    """Work in hand that ends by itself, when it is cut off, or never."""
+
+    def __init__(self, *, ends: bool = False, lets_go: bool = True) -> None:
+        self.asked: list[float] = []
+        self.over = asyncio.Event()
+        self.lets_go = lets_go
+        if ends:
+            self.over.set()
+
+    async def stop(self, seconds: float) -> None:
+        self.asked.append(seconds)
+        if seconds == 0 and self.lets_go:
+            self.over.set()
+        await self.over.wait()
+
+
+async def drained(stop: Stop, work: Work, *, drain_seconds: float = 30.0, leave_seconds: float = 0.0) -> float:
+    began = time.monotonic()
+    await drain(stop, work.stop, drain_seconds=drain_seconds, leave_seconds=leave_seconds)
+    return time.monotonic() - began
+
+
+async def test_a_stop_that_was_asked_for_is_seen_by_readiness_and_metrics() -> None:
+    stop = Stop()
+    assert not stop.is_draining
+    stop.ask()
+    await asyncio.wait_for(stop.wait(), 1)
+    assert stop.is_draining
+    assert REGISTRY.get_sample_value("bitnexus_draining") == 1
+
+
+async def test_without_work_it_takes_no_longer_than_the_proxy_is_given() -> None:
+    assert await drained(Stop(), Work(ends=True)) < 0.5
+    assert 0.3 <= await drained(Stop(), Work(ends=True), leave_seconds=0.3) < 1.0
+
+
+async def test_work_in_hand_is_waited_for_and_told_how_long() -> None:
+    work = Work()
+    task = asyncio.create_task(drained(Stop(), work, drain_seconds=7.0))
+    await asyncio.sleep(0)  # let it begin
+    await asyncio.sleep(0)
+    assert (work.asked, task.done()) == ([7.0], False)
+    work.over.set()
+    await asyncio.wait_for(task, 1)
+
+
+async def test_a_second_signal_cuts_off_what_is_under_way(logged: list[MutableMapping[str, Any]]) -> None:
+    stop, work = Stop(), Work()
+    stop.ask()
+    task = asyncio.create_task(drained(stop, work))
+    await asyncio.sleep(0)
+    stop.ask()
+    assert await asyncio.wait_for(task, 2) < 2
+    assert work.asked == [30.0, 0.0]
+    assert [entry["event"] for entry in logged] == ["asked to stop again: what is under way is cut off"]
+
+
+async def test_work_that_never_lets_go_does_not_keep_the_process(logged: list[MutableMapping[str, Any]]) -> None:
+    began = time.monotonic()
+    await drain(Stop(), Work(lets_go=False).stop, drain_seconds=0.1, leave_seconds=0.0, let_go_seconds=0.2)
+    assert 0.3 <= time.monotonic() - began < 1.5
+    assert logged[-1]["event"] == "work in hand did not let go; its leases will end"
+
+
+async def test_a_failure_of_the_stop_is_logged_and_the_process_still_ends(
+    logged: list[MutableMapping[str, Any]],
+) -> None:
+    async def fail(_seconds: float) -> None:
+        raise RuntimeError("a mistake")
+
+    await drain(Stop(), fail, drain_seconds=5.0, leave_seconds=0.0)
+    assert [entry["event"] for entry in logged] == ["the drain failed"]
