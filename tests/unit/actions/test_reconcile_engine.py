@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Sequence
 
+import pytest
+
 from bridge.actions.keep_tenants import KeepTenants
-from bridge.errors import HomeserverRefused
+from bridge.errors import DependencyDown, HomeserverRefused
 from bridge.model.event import MatrixEvent
 from bridge.model.ids import SPACE, JobID, RoomID, RoomKey, UserID
 from bridge.model.job import Job, TenantDue
 from bridge.model.tenant import Role
 from bridge.policy.budget import CHANGES, REVOCATIONS
 from tests.unit.actions.test_reconcile_tenant import NEWS, Site
-from tests.unit.fake_edges import refusal
+from tests.unit.fake_edges import AWAY, refusal
 from tests.unit.people import ACME, BOTS, GENERAL, GLOBEX, member, tenant_of, user
 
 
@@ -295,6 +297,25 @@ async def test_a_room_that_a_buried_job_made_is_found_and_not_made_twice() -> No
     second = await site.ask()
     await site.run()
     assert site.job(second).state == "done"
+    births = [room.state["m.room.create", ""]["com.bitnexus.key"] for room in site.homeserver.matrix.rooms.values()]
+    assert sorted(births) == [SPACE, GENERAL, NEWS]
+
+
+async def test_a_room_that_its_own_events_make_known_during_the_search_is_not_made_twice() -> None:
+    site = Site()
+    job_id = await site.ask()
+    site.homeserver.fail(f"answer create_room {SPACE}", AWAY)
+    with pytest.raises(DependencyDown):
+        await site.run()
+    space, known_rooms = next(iter(site.homeserver.matrix.rooms)), site.database.known_rooms
+
+    async def adopt(room_ids: Sequence[RoomID]) -> frozenset[RoomID]:
+        site.database.put_room(ACME, space, SPACE, "space")
+        return await known_rooms(room_ids)
+
+    site.database.known_rooms = adopt
+    await site.run()
+    assert site.job(job_id).state == "done"
     births = [room.state["m.room.create", ""]["com.bitnexus.key"] for room in site.homeserver.matrix.rooms.values()]
     assert sorted(births) == [SPACE, GENERAL, NEWS]
 
