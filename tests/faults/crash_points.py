@@ -17,6 +17,7 @@ import msgspec
 import bridge.app
 from bridge.actions.apply_effect import ApplyEffect
 from bridge.actions.handle_matrix_events import HandleMatrixEvents
+from bridge.actions.reconcile_tenant import ReconcileTenant
 from bridge.actions.relay_event import RelayEvent
 from bridge.actions.send_messages import SendMessages
 from bridge.db.gaps import GapStore
@@ -76,9 +77,9 @@ _RECONCILE_WRAPS = (
     _Wrap(owner=SynapseHomeserver, name="create_room", midway="create.midway", after="create.after_answer"),
     _Wrap(owner=RoomStore, name="record_room", after="create.before_commit"),
     _Wrap(owner=JobStore, name="begin", after="plan.before_commit"),
-    _Wrap(owner=JobStore, name="record_results", before="results.before", after="results.before_commit"),
-    _Wrap(owner=RoomStore, name="record_state", before="look.before", after="look.before_commit"),
-    _Wrap(owner=JobStore, name="finish", before="job.before_finish", after="job.before_commit"),
+    _Wrap(owner=JobStore, name="record_results", after="results.before_commit"),
+    _Wrap(owner=ReconcileTenant, name="_look_at", before="look.before", after="look.after"),
+    _Wrap(owner=JobStore, name="finish", after="job.before_commit"),
 )
 
 
