@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 from msgspec import Meta
@@ -37,22 +37,21 @@ class TenantsFile(Body, frozen=True, kw_only=True):
 
 def read_tenants(path: Path) -> list[WholeWish]:
     """Return the wishes of a file, in its order; raises InvalidInput."""
-    tree = _read_yaml(path)
     try:
-        raw = msgspec.json.encode(tree)
+        raw = msgspec.json.encode(_read_yaml(path, "safe"))
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInput(f"{path}: {error}") from None
     try:
         file: TenantsFile = read_body(raw, TenantsFile)
         return _wishes(file)
     except InvalidInput as error:
-        raise _with_place(error, path, tree) from None
+        raise _with_place(error, path) from None
 
 
 def with_place(error: InvalidInput, path: Path, index: int) -> InvalidInput:
     """Return an error about the ``index``-th tenant with its place in the file."""
     inner = InvalidInput(error.sentence, path=f"$.tenants[{index}]{error.path.removeprefix('$')}")
-    return _with_place(inner, path, _read_yaml(path))
+    return _with_place(inner, path)
 
 
 def _wishes(file: TenantsFile) -> list[WholeWish]:
@@ -76,7 +75,8 @@ def _wishes(file: TenantsFile) -> list[WholeWish]:
     return wishes
 
 
-def _read_yaml(path: Path) -> Any:
+def _read_yaml(path: Path, kind: Literal["safe", "rt"]) -> Mapping[str, object]:
+    """Return the file's tree: plain values, or with ``rt`` nodes that know their place."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -84,7 +84,7 @@ def _read_yaml(path: Path) -> Any:
     except UnicodeDecodeError:
         raise InvalidInput(f"cannot read {path}: it is not UTF-8 text") from None
     try:
-        tree: object = YAML(typ="rt", pure=True).load(text)  # pyright: ignore[reportUnknownMemberType] - untyped
+        tree: object = YAML(typ=kind, pure=True).load(text)  # pyright: ignore[reportUnknownMemberType] - untyped
     except (YAMLError, ValueError, RecursionError) as error:
         mark: Any = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
@@ -94,8 +94,8 @@ def _read_yaml(path: Path) -> Any:
     return cast("Mapping[str, object]", tree)
 
 
-def _with_place(error: InvalidInput, path: Path, tree: object) -> InvalidInput:
-    line = _line_of(tree, error.path)
+def _with_place(error: InvalidInput, path: Path) -> InvalidInput:
+    line = _line_of(_read_yaml(path, "rt"), error.path)
     at = error.path.removeprefix("$").removeprefix(".") or "top level"
     where = f"{path}, line {line}" if line else str(path)
     return InvalidInput(f"{where}: {at}: {error.sentence}", path=error.path)

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from bridge.actions.plan_wish import WishPlan
 from bridge.model.effect import (
+    PENDING_PREFIX,
     CreateRoom,
     Effect,
     JoinUser,
@@ -82,12 +83,17 @@ def effect_line(effect: Effect, names: Names) -> Line:
             return _account_line(effect, _name(effect.user_id, names))
         case CreateRoom(room_key=key):
             return "create", f"room {key}"
-        case SetState(room_key=key, event_type=event_type, revokes=revokes):
-            return "change", f"{key}: {event_type}{' (takes something away)' if revokes else ''}"
+        case SetState():
+            return "change", _state_words(effect)
         case JoinUser(room_key=key, user_id=user_id):
             return "create", f"{_name(user_id, names)} enters {key}"
         case RemoveUser(room_key=key, user_id=user_id):
             return "remove", f"{_name(user_id, names)} leaves {key}"
+
+
+def _state_words(effect: SetState) -> str:
+    which = f" {effect.state_key.removeprefix(PENDING_PREFIX)}" if effect.state_key else ""
+    return f"{effect.room_key}: {effect.event_type}{which}{' (takes something away)' if effect.revokes else ''}"
 
 
 def _account_line(effect: RegisterUser | SetDisplayName | SetAvatar, name: str) -> Line:
