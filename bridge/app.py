@@ -13,6 +13,7 @@ import structlog
 from bridge.actions.answer_message import AnswerMessage
 from bridge.actions.apply_effect import ApplyEffect
 from bridge.actions.handle_matrix_events import HandleMatrixEvents
+from bridge.actions.keep_tenants import KeepTenants
 from bridge.actions.offboard_tenant import RemoveOffboardedTenants
 from bridge.actions.reconcile_tenant import ReconcileTenant
 from bridge.actions.repair_gaps import RepairGaps
@@ -50,8 +51,8 @@ from bridge.worker import Worker, backoff_seconds, repeat
 _log = structlog.stdlib.get_logger("bridge.app")
 
 _SWEEP_SECONDS = 3600.0
-_COUNT_SECONDS = 60.0
 _REMOVE_SECONDS = 10.0
+_COUNT_SECONDS = 60.0
 
 
 async def run(config: Config) -> None:
@@ -111,11 +112,17 @@ async def running_bridge(config: Config, stop: Stop) -> AsyncGenerator["asyncio.
         sessions = SessionStore(app_pool, system_pool)
         sweep = SweepOldRows(database=database, sessions=sessions, clock=SystemClock())
         remove_tenants = RemoveOffboardedTenants(database=database, house=house, clock=SystemClock())
+        keep_tenants = KeepTenants(
+            database=database,
+            verify_seconds=config.reconcile.verify_seconds,
+            look_seconds=config.reconcile.look_seconds,
+        )
         _keep_running(
             stack,
             {
                 "sweep": repeat("sweep", sweep, every_seconds=_SWEEP_SECONDS),
                 "remove tenants": repeat("remove tenants", remove_tenants, every_seconds=_REMOVE_SECONDS),
+                "keep tenants": repeat("keep tenants", keep_tenants, every_seconds=config.reconcile.look_seconds),
                 "count lanes": repeat(
                     "count lanes", partial(mend_counters, app_pool, system_pool), every_seconds=_COUNT_SECONDS
                 ),

@@ -131,6 +131,13 @@ class Repair(_Section, frozen=True, kw_only=True):
     interval_seconds: float = 30.0
 
 
+class Reconcile(_Section, frozen=True, kw_only=True):
+    """How tenants are kept as desired when nobody asks."""
+
+    verify_seconds: Annotated[float, msgspec.Meta(gt=0)] = 86400.0
+    look_seconds: Annotated[float, msgspec.Meta(gt=0)] = 60.0
+
+
 class Logging(_Section, frozen=True, kw_only=True):
     """What is logged, and how."""
 
@@ -157,6 +164,7 @@ class Config(_Section, frozen=True, kw_only=True):
     assistant: Assistant = Assistant()
     worker: Worker = Worker()
     repair: Repair = Repair()
+    reconcile: Reconcile = Reconcile()
     logging: Logging = Logging()
     web: Web = Web()
 

@@ -34,7 +34,7 @@ from bridge.model.ids import (
 )
 from bridge.model.job import Job, JobOutcome, Lane, OpenJob, Result, TenantDue
 from bridge.model.json import JsonObject
-from bridge.model.room import Observed, RoomKind
+from bridge.model.room import Observed, ObservedPerson, RoomKind
 from bridge.model.session import Login, Turn, VerifiedToken
 from bridge.model.standing import PersonTask, Standing, TaskKind
 from bridge.model.stream import RepairReason, StreamEnds, StreamName, StreamPage
@@ -72,6 +72,10 @@ class Rooms(Protocol):
     """What stands in Matrix of the transaction's tenant, and the read model of it."""
 
     async def observed(self) -> Observed: ...
+
+    async def observed_people(self, user_ids: Sequence[UserID]) -> Mapping[UserID, ObservedPerson]:
+        """Return the accounts of people, whatever tenants they are in."""
+        ...
 
     async def room_ids(self) -> Mapping[RoomKey, RoomID]: ...
 

@@ -1,6 +1,6 @@
 """Make one effect happen in Matrix."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -67,7 +67,7 @@ class ApplyEffect:
         effect = replace(effect, state=state)
         if has_pending_room(effect):
             raise Conflict(f"the room '{effect.room_key}' names a room whose creation failed")
-        room_id = await self.homeserver.find_room(effect, self.database.known_rooms) if may_exist else None
+        room_id = await self._find_room(tenant_id, effect) if may_exist else None
         if room_id is None:
             room_id = await self.homeserver.create_room(effect)
         async with self.database.work(tenant_id) as work:
@@ -76,6 +76,16 @@ class ApplyEffect:
         for bot in effect.bots:
             await self.homeserver.join(room_id, bot)
         return room_id
+
+    async def _find_room(self, tenant_id: TenantID, effect: CreateRoom) -> RoomID | None:
+        """Look for the room that an earlier attempt made; its own events may have made it known this very moment."""
+
+        async def known(room_ids: Sequence[RoomID]) -> frozenset[RoomID]:
+            found = await self.database.known_rooms(room_ids)
+            async with self.database.work(tenant_id) as work:
+                return found - {(await work.rooms.room_ids()).get(effect.room_key)}
+
+        return await self.homeserver.find_room(effect, known)
 
     async def _change_room(
         self, effect: SetState | JoinUser | RemoveUser, room_ids: Mapping[RoomKey, RoomID]

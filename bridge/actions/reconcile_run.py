@@ -84,8 +84,8 @@ class Run:
         keys = {room_id: key for key, room_id in self.room_ids.items()}
         refused = len(self.failed) - self.withheld
         problems = [
-            *([f"{refused} effects failed; each says why"] if refused else []),
-            *([f"{self.withheld} effects are withheld: somebody undoes them again and again"] if self.withheld else []),
+            *([f"effects refused: {refused}; each says why"] if refused else []),
+            *([f"effects withheld: {self.withheld}, which somebody undoes again and again"] if self.withheld else []),
             *(
                 f"the room '{keys.get(room_id, room_id)}' cannot be read: {why}"
                 for room_id, why in self.unreadable.items()

@@ -90,13 +90,14 @@ class ReconcileTenant:
         """Plan and apply once; False when nothing was left to try."""
         numbered = await self._plan(run)
         if not numbered and not run.touched:
+            await self._record(run)  # what is withheld
             return False
         try:
             for _, stage in groupby(numbered, key=lambda pair: stage_of(pair[1])):
                 await self._stage(run, list(stage))
         finally:
             await self._record(run)
-        if not run.is_outdated:
+        if not run.is_outdated or not numbered:
             await self._look_at(run, run.touched)
         return True
 
@@ -204,7 +205,7 @@ class ReconcileTenant:
             _log.warning("verification mended what no event told of", tenant_id=run.tenant_id, effects=run.applied)
         async with self.database.act(run.tenant_id, SYSTEM_ACTOR) as act:
             await act.jobs.finish(lane, run.job.job_id, outcome)
-            if run.applied or outcome.error:
+            if run.applied or len(run.failed) > run.withheld:
                 details: dict[str, Json] = {
                     "job_id": run.job.job_id,
                     "applied": run.applied,

@@ -30,14 +30,7 @@ MAX_GRACE_DAYS = 365
 
 async def put_tenant(call: Call) -> ChangeAnswer:
     """Make a tenant what the body says."""
-    body = call.body_as(TenantBody)
-    wish = TenantWish(
-        name=body.name,
-        status=TenantStatus(body.status) if body.status else None,
-        avatar_url=body.avatar_url,
-        settings=_settings_from(body.settings) if body.settings else None,
-        rooms=None if body.rooms is None else tuple(room_from(room) for room in body.rooms),
-    )
+    wish = wish_from(call.body_as(TenantBody))
     change = await call.actions.upsert_tenant(call.tenant_id, wish, acting_user=call.platform.actor)
     return change_answer(change)
 
@@ -88,6 +81,17 @@ async def get_job(call: Call) -> JobAnswer:
     """Show how far a job is."""
     job, names = await call.actions.show_job(JobID(call.path("job_id")))
     return _job_answer(job, names)
+
+
+def wish_from(body: TenantBody) -> TenantWish:
+    """Return what a body wishes for."""
+    return TenantWish(
+        name=body.name,
+        status=TenantStatus(body.status) if body.status else None,
+        avatar_url=body.avatar_url,
+        settings=_settings_from(body.settings) if body.settings else None,
+        rooms=None if body.rooms is None else tuple(room_from(room) for room in body.rooms),
+    )
 
 
 def _settings_from(body: TenantSettingsBody) -> TenantSettings:

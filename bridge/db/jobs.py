@@ -103,8 +103,9 @@ class JobStore:
         )
         rewrites = [rewrite_of(effect) for effect in effects]
         await self._connection.execute(
-            "INSERT INTO job_effects (job_id, tenant_id, position, effect_id, kind, room_key, room_id, user_id,"
-            " subject, value) SELECT $1::text::uuid, $2, $3 + n - 1, effect_id, kind, room_key, room_id, user_id, subject, value"
+            "INSERT INTO job_effects"
+            " (job_id, tenant_id, position, effect_id, kind, room_key, room_id, user_id, subject, value)"
+            " SELECT $1::text::uuid, $2, $3 + n - 1, effect_id, kind, room_key, room_id, user_id, subject, value"
             " FROM unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])"
             " WITH ORDINALITY AS e(effect_id, kind, room_key, room_id, user_id, subject, value, n)",
             job_id,

@@ -49,10 +49,16 @@ class RoomStore:
         return Observed(rooms=rooms, people=await self._people())
 
     async def _people(self) -> Mapping[UserID, ObservedPerson]:
-        rows = await self._connection.fetch(
-            "SELECT u.matrix_id, u.registered, u.profile_name, u.profile_avatar FROM users u"
-            " JOIN memberships m USING (member_id) WHERE m.tenant_id = $1",
+        members: list[UserID] = await self._connection.fetchval(
+            "SELECT array_agg(u.matrix_id) FROM users u JOIN memberships m USING (member_id) WHERE m.tenant_id = $1",
             self._tenant_id,
+        )
+        return await self.observed_people(members or [])
+
+    async def observed_people(self, user_ids: Sequence[UserID]) -> Mapping[UserID, ObservedPerson]:
+        rows = await self._connection.fetch(
+            "SELECT matrix_id, registered, profile_name, profile_avatar FROM users WHERE matrix_id = ANY($1)",
+            list(user_ids),
         )
         return {
             row["matrix_id"]: ObservedPerson(

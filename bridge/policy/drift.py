@@ -1,7 +1,7 @@
 """Whether an event leads away from what is desired."""
 
 from bridge.model.event import MatrixEvent
-from bridge.model.json import canonical_json
+from bridge.model.json import same_json
 from bridge.model.room import Bots, DesiredRoom
 from bridge.policy.reconcile import is_stray
 
@@ -19,7 +19,7 @@ def is_drift(event: MatrixEvent, room: DesiredRoom, bots: Bots) -> bool:
     wanted = room.state.get((event.event_type, event.state_key))
     if wanted is None:
         return is_stray(event.event_type, event.content)
-    return canonical_json(wanted) != canonical_json(event.content)
+    return not same_json(wanted, event.content)
 
 
 def _is_membership_drift(event: MatrixEvent, room: DesiredRoom, bots: Bots) -> bool:

@@ -18,7 +18,7 @@ from bridge.model.effect import (
     pending_room_id,
 )
 from bridge.model.ids import SPACE, RoomID, UserID
-from bridge.model.json import JsonObject, canonical_json
+from bridge.model.json import JsonObject, same_json
 from bridge.model.room import Bots, Desired, DesiredRoom, Observed, ObservedMembership, ObservedRoom, StateKey
 from bridge.policy.stages import stage_of
 from bridge.policy.tightening import tightens
@@ -102,7 +102,7 @@ def _create(room: DesiredRoom, bots: Bots) -> Effect:
 def _state_changes(room: DesiredRoom, actual: ObservedRoom | None) -> Iterator[Effect]:
     for (event_type, state_key), content in sorted(_wanted_state(room, actual).items()):
         standing = actual.state.get((event_type, state_key)) if actual else None
-        if not _is_same(content, standing):
+        if standing is None or not same_json(content, standing):
             yield SetState(
                 room_key=room.key,
                 room_id=actual.room_id if actual else pending_room_id(room.key),
@@ -124,13 +124,6 @@ def _wanted_state(room: DesiredRoom, actual: ObservedRoom | None) -> Mapping[Sta
         key: {} for key, content in actual.state.items() if key not in room.state and is_stray(key[0], content)
     }
     return {**strays, **room.state}
-
-
-def _is_same(wanted: JsonObject, actual: JsonObject | None) -> bool:
-    if actual is None:
-        return False
-    # True equals 1 in Python; such a pair, and lists beside tuples, are told apart by the canonical form alone
-    return canonical_json(wanted) == canonical_json(actual)
 
 
 def _kept_out_of_tenant(observed: Observed, bots: Bots) -> frozenset[UserID]:

@@ -187,7 +187,7 @@ class FakeJobs(Store):
             rewrite = rewrite_of(result.effect)
             if rewrite and not result.error:
                 written = self._memory.written.setdefault((self._tenant_id, rewrite.subject), [])
-                written.append((rewrite.value, self._database.seconds()))
+                written.append((rewrite.value, self._database.clock.monotonic()))
         self._memory.jobs[job_id] = replace(job, effects=tuple(effects))
 
     async def tried_before(self, job_id: JobID, effects: Sequence[CreateRoom]) -> frozenset[EffectID]:
@@ -202,7 +202,7 @@ class FakeJobs(Store):
         )
 
     async def written(self, subjects: Sequence[str]) -> Mapping[str, Sequence[Written]]:
-        now = self._database.seconds()
+        now = self._database.clock.monotonic()
         return {
             subject: [
                 Written(value=value, age_seconds=now - at)

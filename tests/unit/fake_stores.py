@@ -95,8 +95,6 @@ class Host(Protocol):
 
     def poke(self, event: MatrixEvent) -> None: ...
 
-    def seconds(self) -> float: ...
-
 
 class Store:
     def __init__(self, database: Host, tenant_id: TenantID) -> None:
@@ -182,15 +180,20 @@ class FakeRooms(Store):
         people = [self._memory.people[who] for who in self._memory.memberships.get(self._tenant_id, {})]
         return Observed(
             rooms={key: self._room(room_id, key) for key, room_id in (await self.room_ids()).items()},
-            people={
-                person.user_id: ObservedPerson(
-                    registered=person.user_id in self._memory.registered,
-                    profile_name=self._memory.profile_names.get(person.user_id),
-                    profile_avatar=self._memory.profile_avatars.get(person.user_id, ""),
-                )
-                for person in people
-            },
+            people=await self.observed_people([person.user_id for person in people]),
         )
+
+    async def observed_people(self, user_ids: Sequence[UserID]) -> Mapping[UserID, ObservedPerson]:
+        known = {person.user_id for person in self._memory.people.values()}
+        return {
+            user_id: ObservedPerson(
+                registered=user_id in self._memory.registered,
+                profile_name=self._memory.profile_names.get(user_id),
+                profile_avatar=self._memory.profile_avatars.get(user_id, ""),
+            )
+            for user_id in user_ids
+            if user_id in known
+        }
 
     def _room(self, room_id: RoomID, key: RoomKey) -> ObservedRoom:
         events = {found[1:]: event for found, event in self._memory.state.items() if found[0] == room_id}

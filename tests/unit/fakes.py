@@ -89,7 +89,6 @@ class FakeDatabase:
         self.is_down = False
         self.locked: list[TenantID] = []
         self.due: list[TenantDue] = []
-        self.seconds: Callable[[], float] = lambda: 0.0
         self.poison: dict[EventID, Exception] = {}
         self.at_hold: Callable[[], None] = lambda: None
         self.at_finish: Callable[[OutboxID], None] = lambda _outbox_id: None

@@ -33,8 +33,8 @@ class House:
     entropy: FakeEntropy = field(default_factory=FakeEntropy)
     clock: FakeClock = field(default_factory=FakeClock)
     is_ready: bool = True
-    is_draining: bool = False
     max_removal_percent: int = 20
+    is_draining: bool = False
 
     def actions(self) -> Actions:
         database, entropy = self.database, self.entropy

@@ -12,7 +12,7 @@ from bridge.model.ids import SPACE, JobID, RoomKey, TenantID
 from bridge.model.job import Job
 from bridge.model.room import Observed
 from bridge.model.tenant import Room, RoomType
-from tests.unit.fake_edges import AWAY, FakeClock, FakeHomeserver, refusal
+from tests.unit.fake_edges import AWAY, FakeHomeserver, refusal
 from tests.unit.fake_stores import FakeRooms
 from tests.unit.fakes import FakeDatabase, FakeWork
 from tests.unit.people import ACME, BOTS, GENERAL, HOUSE, member, tenant_of, user
@@ -31,8 +31,7 @@ class Site:
         self.database, self.homeserver = FakeDatabase(), FakeHomeserver()
         self.database.put_tenant(tenant_of(member("anna", "owner"), member("ben"), rooms=ROOMS))
         apply = ApplyEffect(database=self.database, homeserver=self.homeserver)
-        self.clock = FakeClock()
-        self.database.seconds = self.clock.monotonic
+        self.clock = self.database.clock
         self.reconcile = ReconcileTenant(
             database=self.database, homeserver=self.homeserver, house=HOUSE, apply=apply, clock=self.clock
         )
