@@ -12,6 +12,7 @@ import structlog
 
 from bridge.actions.answer_message import AnswerMessage
 from bridge.actions.apply_effect import ApplyEffect
+from bridge.actions.erase_person import ErasePerson
 from bridge.actions.handle_matrix_events import HandleMatrixEvents
 from bridge.actions.keep_tenants import KeepTenants
 from bridge.actions.offboard_tenant import RemoveOffboardedTenants
@@ -219,6 +220,7 @@ def _worker(
     lanes: LaneStore,
 ) -> Worker:
     answer = AnswerMessage(database=database, homeserver=homeserver, assistant=assistant, clock=SystemClock())
+    erase = ErasePerson(database=database, homeserver=homeserver, house=house)
     apply = ApplyEffect(database=database, homeserver=homeserver)
     return Worker(
         lanes=lanes,
@@ -228,7 +230,7 @@ def _worker(
             "reconcile": ReconcileTenant(
                 database=database, homeserver=homeserver, house=house, apply=apply, clock=SystemClock()
             ),
-            "people": TendPeople(database=database, homeserver=homeserver, expiry=expiry, house=house),
+            "people": TendPeople(database=database, homeserver=homeserver, expiry=expiry, house=house, erase=erase),
         },
         concurrency=config.worker.concurrency,
         lease_seconds=config.worker.lease_seconds,

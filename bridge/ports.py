@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 from bridge.model.audit import Actor, AuditEntry
 from bridge.model.credential import IntegrationCredential, IntegrationKey, SessionCredential
 from bridge.model.effect import CreateRoom, Effect
+from bridge.model.erasure import ErasedContent, Erasure, TimelinePage
 from bridge.model.event import (
     BusinessEvent,
     Delivery,
@@ -276,6 +277,28 @@ class PersonTasks(Protocol):
         ...
 
 
+class Erasures(Protocol):
+    """Erasures of people, and what the transaction's tenant has of them."""
+
+    async def begin(self, person: Person, receipt_id: str) -> Erasure: ...
+
+    async def find(self, member_id: MemberID) -> Erasure | None:
+        """Return the last erasure of a person."""
+        ...
+
+    async def save(self, erasure: Erasure) -> None:
+        """Store how far it is; done stays done."""
+        ...
+
+    async def erase_content(self, member_id: MemberID, user_id: UserID) -> ErasedContent:
+        """Empty the tenant's tables of what a person said and is called; again as good. The audit chain still holds."""
+        ...
+
+    async def forget_person(self, member_id: MemberID) -> bool:
+        """Delete the person; False while some tenant has them."""
+        ...
+
+
 class Inbox(Protocol):
     """Events that Synapse has sent and nobody has handled yet."""
 
@@ -325,6 +348,8 @@ class Work(Protocol):
     def inbox(self) -> Inbox: ...
     @property
     def person_tasks(self) -> PersonTasks: ...
+    @property
+    def erasures(self) -> Erasures: ...
 
     def savepoint(self) -> AbstractAsyncContextManager[object]:
         """Undo only what the block did when it raises."""
@@ -525,6 +550,24 @@ class Homeserver(Protocol):
     async def log_in(self, user_id: UserID, device_id: DeviceID | None) -> Login: ...
 
     async def log_out(self, user_id: UserID, device_id: DeviceID) -> None: ...
+
+    async def timeline(
+        self, room_id: RoomID, *, sender: UserID | None, position: str | None, limit: int
+    ) -> TimelinePage:
+        """Return a piece of a room's timeline, newest first: what says something still, of one sender or of all."""
+        ...
+
+    async def memberships(self, room_id: RoomID, user_id: UserID, *, position: str | None, limit: int) -> TimelinePage:
+        """Return a piece of a room's memberships, newest first: those of one user, whoever has set them."""
+        ...
+
+    async def redact(self, room_id: RoomID, event_id: EventID) -> None:
+        """Redact an event as the creator; one that is redacted already is as good."""
+        ...
+
+    async def deactivate(self, user_id: UserID) -> None:
+        """End an account for good: no name, no picture, no devices, in no room."""
+        ...
 
     async def log_out_everywhere(self, user_id: UserID) -> None:
         """Delete every device of a user: tokens end at once, and a sync that waits returns empty."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from bridge.actions.change_members import find_or_make_people
+from bridge.actions.erase_person import refuse_erased
 from bridge.model.audit import Actor, AuditEntry
 from bridge.model.ids import PLATFORM, MemberID
 from bridge.model.room import MatrixHouse
@@ -28,9 +29,10 @@ class PutPerson:
         avatar_url: str | None = None,
         acting_user: Actor,
     ) -> Person:
-        """Return the person as they now stand; None keeps what was."""
+        """Return the person as they now stand; None keeps what was; raises Conflict while they are being erased."""
         async with self.database.act(PLATFORM, acting_user) as act:
             before = await act.people.find(member_id)
+            await refuse_erased(act, member_id)
             people = await find_or_make_people(act, {member_id: display_name}, house=self.house, entropy=self.entropy)
             found = people[member_id]
             person = replace(

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
+from bridge.actions.erase_person import ErasePerson
 from bridge.actions.plan_tenant import ask_for_reconcile
 from bridge.errors import DependencyDown
 from bridge.model.ids import PLATFORM, MemberID, TenantID, UserID
@@ -31,6 +32,7 @@ class TendPeople:
     homeserver: Homeserver
     expiry: Expiry
     house: MatrixHouse
+    erase: ErasePerson
 
     async def __call__(self, lane: Lane) -> int:
         """Do the lane's next tasks and return how many are done; raises DependencyDown, and then they stay."""
@@ -39,7 +41,8 @@ class TendPeople:
         async with self.database.work(PLATFORM) as work:
             tasks = await work.person_tasks.pending(lane.lane_key, limit=1)
         for task in tasks:
-            await self._do(lane, task)
+            if await self._do(lane, task):
+                await self._finish(lane, task)
         return len(tasks)
 
     async def bury(self, lane: Lane, error: str) -> None:
@@ -86,8 +89,11 @@ class TendPeople:
                     return True
         return False
 
-    async def _do(self, lane: Lane, task: PersonTask) -> None:
+    async def _do(self, lane: Lane, task: PersonTask) -> bool:
+        """Do a task, or a piece of it; return whether it is done."""
         match task.kind:
+            case "erase":
+                return await self.erase(task.member_id)
             case "log_out":
                 await self._log_out(task.member_id)
             case "tenants":
@@ -98,6 +104,9 @@ class TendPeople:
                 pass
             case _:  # pragma: no cover - the kinds are closed
                 assert_never(task.kind)
+        return True
+
+    async def _finish(self, lane: Lane, task: PersonTask) -> None:
         async with self.database.work(task.tenant_id or PLATFORM) as work:
             if task.kind == "hold":
                 await work.person_tasks.enqueue("standing", [task.member_id])

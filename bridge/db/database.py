@@ -8,6 +8,7 @@ import asyncpg
 
 from bridge.db.audit import append_audit
 from bridge.db.connection import Connection, Pool, connection_of
+from bridge.db.erasures import ErasureStore
 from bridge.db.inbox import InboxStore
 from bridge.db.jobs import JobStore
 from bridge.db.keys import KeyStore
@@ -49,6 +50,7 @@ class TenantWork:
         self.keys = KeyStore(connection, tenant_id)
         self.people = PeopleStore(connection, self.person_tasks)
         self.inbox = InboxStore(connection, self.woken)
+        self.erasures = ErasureStore(connection, tenant_id)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncGenerator[None, None]:

@@ -1,5 +1,6 @@
 """The Matrix acts that we make, as our bots or in the name of people; implements the port ``Homeserver``."""
 
+import hashlib
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,6 +15,7 @@ from mautrix.errors import MatrixConnectionError, MatrixRequestError
 from bridge.errors import DependencyBusy, DependencyDown, DependencyFailed, HomeserverRefused
 from bridge.matrix.events import parse_event
 from bridge.model.effect import CreateRoom
+from bridge.model.erasure import TimelinePage
 from bridge.model.event import MatrixEvent
 from bridge.model.ids import AccessToken, DeliveryID, DeviceID, EventID, RoomID, TxnID, UserID
 from bridge.model.json import JsonObject
@@ -301,9 +303,65 @@ class SynapseHomeserver:
             if error.http_status != HTTPStatus.NOT_FOUND:
                 raise
 
+    async def timeline(
+        self, room_id: RoomID, *, sender: UserID | None, position: str | None, limit: int
+    ) -> TimelinePage:
+        """Return a piece of a room's timeline as the creator sees it, without what is redacted or has no content."""
+        sift: dict[str, Any] = {"not_types": ["m.room.create", "m.room.redaction"]}
+        if sender is not None:
+            sift["senders"] = [sender]
+        return await self._piece(room_id, sift, _says_something, position=position, limit=limit)
+
+    async def memberships(self, room_id: RoomID, user_id: UserID, *, position: str | None, limit: int) -> TimelinePage:
+        """Return a piece of a room's memberships: those of one user that are not redacted, whoever has set them."""
+
+        def is_theirs(event: dict[str, Any]) -> bool:
+            return event["state_key"] == user_id and not _is_redacted(event)
+
+        return await self._piece(room_id, {"types": ["m.room.member"]}, is_theirs, position=position, limit=limit)
+
+    async def _piece(
+        self,
+        room_id: RoomID,
+        sift: dict[str, Any],
+        is_wanted: Callable[[dict[str, Any]], bool],
+        *,
+        position: str | None,
+        limit: int,
+    ) -> TimelinePage:
+        query = {"dir": "b", "limit": str(limit), "filter": json.dumps(sift)}
+        if position is not None:
+            query["from"] = position
+        path = Path.v3.rooms[room_id].messages
+        page = await self._request("timeline", self._house.bots.creator, Method.GET, path, query=query)
+        return TimelinePage(
+            event_ids=tuple(EventID(event["event_id"]) for event in page["chunk"] if is_wanted(event)),
+            next_position=page.get("end"),
+        )
+
+    async def redact(self, room_id: RoomID, event_id: EventID) -> None:
+        """Redact an event as the creator; the transaction id is made of the event's, so that once is enough."""
+        txn_id = "erase_" + hashlib.sha256(event_id.encode()).hexdigest()[:40]
+        path = Path.v3.rooms[room_id].redact[event_id][txn_id]
+        await self._request("redact", self._house.bots.creator, Method.PUT, path, {})
+
+    async def deactivate(self, user_id: UserID) -> None:
+        """End an account for good, as its user; Synapse erases its profile and takes it out of every room."""
+        await self._request("deactivate", user_id, Method.POST, Path.v3.account.deactivate, {"erase": True})
+
     async def log_out_everywhere(self, user_id: UserID) -> None:
         """Delete every device of a user, and every token; waiting syncs return empty."""
         await self._request("log_out_everywhere", user_id, Method.POST, Path.v3.logout.all, {})
+
+
+def _says_something(event: dict[str, Any]) -> bool:
+    """Say whether an event has content to redact: state that holds a room together has none of a person's."""
+    is_state_of_the_room = "state_key" in event and event["type"] != "m.room.member"
+    return not is_state_of_the_room and not _is_redacted(event) and event["content"].keys() - {"membership"} != set()
+
+
+def _is_redacted(event: dict[str, Any]) -> bool:
+    return "redacted_because" in event.get("unsigned", {})
 
 
 def _our_error(act: str, error: MatrixRequestError) -> DependencyDown | HomeserverRefused:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from bridge.actions.erase_person import ErasePerson
 from bridge.actions.tend_people import TendPeople
 from bridge.db.database import MissingAuditRow
 from bridge.db.people import SessionStore
@@ -32,7 +33,10 @@ class People:
         self.own, self.database = own, own.database
         self.sessions = SessionStore(own.app, own.system)
         self.expiry, self.homeserver = FakeExpiry(), FakeHomeserver()
-        self.tend = TendPeople(database=self.database, homeserver=self.homeserver, expiry=self.expiry, house=HOUSE)
+        erase = ErasePerson(database=self.database, homeserver=self.homeserver, house=HOUSE)
+        self.tend = TendPeople(
+            database=self.database, homeserver=self.homeserver, expiry=self.expiry, house=HOUSE, erase=erase
+        )
 
     async def prepare(self, *member_ids: MemberID) -> None:
         for tenant_id in (ACME, GLOBEX):

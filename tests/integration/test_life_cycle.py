@@ -4,6 +4,7 @@ Sessions end within five seconds, and what is not to be deleted is there afterwa
 """
 
 import asyncio
+import hashlib
 import os
 import signal
 import time
@@ -12,10 +13,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 
+import asyncpg
 import pytest
 
 from bridge.demo.ports import Ports
 from bridge.demo.stack import Stack, running_stack
+from bridge.model.audit import GENESIS
 from tests.support.backend import Backend, Client, Reply
 from tests.support.own_stack import backend_of
 from tests.support.waiting import until
@@ -372,3 +375,98 @@ async def test_sessions_end_in_time_while_a_large_reconcile_of_the_tenant_runs(w
     await world.remove(acme, "bob")
     assert await world.ended(bob, acme) < SECONDS
     assert (await world.backend.ok("GET", job))["state"] == "running"
+
+
+# --- erasure --------------------------------------------------------------------------------------------------------
+
+
+async def places_with(stack: Stack, word: str) -> list[str]:
+    """Return the columns of the bridge's database in which a word stands, in whatever row."""
+    connection = await asyncpg.connect(stack.postgres_dsn)
+    try:
+        columns = await connection.fetch(
+            "SELECT table_name, column_name FROM information_schema.columns JOIN information_schema.tables"
+            " USING (table_schema, table_name) WHERE table_schema = 'public' AND table_type = 'BASE TABLE'"
+        )
+        return [
+            f"{table}.{column}"
+            for table, column in columns
+            if await connection.fetchval(
+                f'SELECT EXISTS (SELECT FROM "{table}" WHERE "{column}"::text LIKE $1)',  # noqa: S608 - from the catalogue
+                f"%{word}%",
+            )
+        ]
+    finally:
+        await connection.close()
+
+
+async def broken_chains(stack: Stack) -> list[tuple[str, int]]:
+    """Return the audit rows whose hash is not that of the row before and of what they say."""
+    connection = await asyncpg.connect(stack.postgres_dsn)
+    try:
+        rows = await connection.fetch("SELECT * FROM audit_log ORDER BY tenant_id, seq")
+    finally:
+        await connection.close()
+    before: dict[str, bytes] = {}
+    broken = []
+    for row in rows:
+        digest = hashlib.sha256(row["previous_hash"] + row["entry"].encode()).digest()
+        if (row["previous_hash"], row["hash"]) != (before.get(row["tenant_id"], GENESIS), digest):
+            broken.append((row["tenant_id"], row["seq"]))
+        before[row["tenant_id"]] = row["hash"]
+    return broken
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["undisturbed", "killed in the middle"])
+async def test_an_erased_person_is_nowhere_any_more_and_the_receipt_says_what_was_done(
+    world: World, stack: Stack, *, is_killed: bool
+) -> None:
+    name, secret = f"Zebulon {uuid.uuid4().hex}", f"secret {uuid.uuid4().hex}"
+    acme = await world.tenant("acme", ann="owner")
+    globex = await world.tenant("globex", cyd="owner")
+    path = f"/v1/users/{world.person('bob')}"
+    for tenant_id in (acme, globex):
+        member = {"role": "member", "display_name": name}
+        await world.backend.ok("PUT", f"/v1/tenants/{tenant_id}/members/{world.person('bob')}", member)
+        await world.backend.settle(tenant_id)
+    ann, bob = await world.sign_in("ann"), await world.sign_in("bob")
+    general = (await ann.rooms())["general"]
+    said_by_bob = [await bob.say(general, f"{secret} {number}") for number in range(12)]
+    said_by_ann = await ann.say(general, "ann says this")
+    await until(lambda: places_with(stack, secret), lambda found: "chat_messages.content" in found)
+    assert "audit_personal.value" in await places_with(stack, name)
+
+    receipt = await world.backend.call("DELETE", path)
+    assert receipt.status == 202
+    assert await world.ended(bob, acme) < SECONDS
+    assert (await world.try_to_sign_in("bob")).status == 403
+    assert (await world.backend.call("PUT", path, {"status": "active"})).status == 409 or (
+        await world.backend.call("GET", path)
+    ).status == 404
+    if is_killed:
+        await kill(stack)
+        await stack.bridge.start()
+    done = await until(lambda: world.backend.ok("DELETE", path), lambda answer: answer["state"] == "done", seconds=60)
+    assert done["receipt_id"] == receipt.body["receipt_id"]
+    assert done["erased"]["messages"] == len(said_by_bob)
+    assert done["erased"]["redacted"] >= len(said_by_bob)
+    assert done["erased"]["accounts"] == 1
+    assert (await world.backend.call("GET", path)).status == 404
+
+    # in Matrix: what he said is empty, what others said is not, and he is in no room and has no name
+    events = {event["event_id"]: event for event in await ann.messages(general)}
+    assert [events[event_id]["content"] for event_id in said_by_bob] == [{}] * len(said_by_bob)
+    assert events[said_by_ann]["content"]["body"] == "ann says this"
+    assert secret not in str(events)
+    await until(
+        lambda: world.member_event(general, bob.matrix_id), lambda event: event["content"]["membership"] == "leave"
+    )
+    state = await ann.ok("GET", f"v3/rooms/{quote(general)}/members")
+    assert name not in str(state), [event for event in state["chunk"] if name in str(event)]
+    assert name not in str(await ann.messages(general))
+    profile = await ann.call("GET", f"v3/profile/{bob.matrix_id}")
+    assert profile.status in {403, 404} or profile.body == {}
+    # in our tables: not a word, and the audit chain holds
+    await until(lambda: places_with(stack, secret), lambda found: found == [])
+    await until(lambda: places_with(stack, name), lambda found: found == [])
+    assert await broken_chains(stack) == []

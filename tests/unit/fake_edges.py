@@ -9,6 +9,7 @@ from typing import TypeVar
 from bridge.errors import DependencyDown, HomeserverRefused, UnknownCredential
 from bridge.model.credential import SessionCredential
 from bridge.model.effect import CreateRoom
+from bridge.model.erasure import TimelinePage
 from bridge.model.event import MatrixEvent
 from bridge.model.ids import AccessToken, DeliveryID, DeviceID, EventID, MemberID, RoomID, TxnID, UserID
 from bridge.model.json import JsonObject
@@ -37,6 +38,10 @@ class FakeHomeserver:
         self.logins: list[tuple[UserID, DeviceID | None]] = []
         self.logged_out: list[DeviceID] = []
         self.logged_out_everywhere: list[UserID] = []
+        self.timelines: dict[RoomID, list[tuple[EventID, UserID]]] = {}
+        self.membership_events: dict[tuple[RoomID, UserID], list[EventID]] = {}
+        self.redacted: list[tuple[RoomID, EventID]] = []
+        self.deactivated: list[UserID] = []
         self.searches = 0
         self.after_state: Callable[[], None] = lambda: None
         self.looked_since: list[datetime] = []
@@ -167,6 +172,35 @@ class FakeHomeserver:
         assert user_id
         self._may_fail("log_out")
         self.logged_out.append(device_id)
+
+    async def timeline(
+        self, room_id: RoomID, *, sender: UserID | None, position: str | None, limit: int
+    ) -> TimelinePage:
+        self._may_fail("timeline")
+        said = [event_id for event_id, who in self.timelines.get(room_id, ()) if sender in {None, who}]
+        start = int(position or 0)
+        piece = said[start : start + limit]
+        following = str(start + limit) if start + limit < len(said) else None
+        return TimelinePage(
+            event_ids=tuple(event_id for event_id in piece if (room_id, event_id) not in self.redacted),
+            next_position=following,
+        )
+
+    async def memberships(self, room_id: RoomID, user_id: UserID, *, position: str | None, limit: int) -> TimelinePage:
+        self._may_fail("memberships")
+        assert limit > 0
+        found = self.membership_events.get((room_id, user_id), [])
+        start = int(position or 0)
+        event_ids = tuple(found[start : start + 1])
+        return TimelinePage(event_ids=event_ids, next_position=str(start + 1) if start + 1 < len(found) else None)
+
+    async def redact(self, room_id: RoomID, event_id: EventID) -> None:
+        self._may_fail("redact")
+        self.redacted.append((room_id, event_id))
+
+    async def deactivate(self, user_id: UserID) -> None:
+        self._may_fail("deactivate")
+        self.deactivated.append(user_id)
 
     async def log_out_everywhere(self, user_id: UserID) -> None:
         self._may_fail("log_out_everywhere")

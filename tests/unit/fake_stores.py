@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from bridge.errors import Conflict
 from bridge.model.audit import Actor, AuditEntry
 from bridge.model.credential import IntegrationKey
+from bridge.model.erasure import Erasure
 from bridge.model.event import BusinessEvent, InboxItem, MatrixEvent, OutboxItem, Outcome, Receipt
 from bridge.model.ids import (
     DeliveryID,
@@ -75,6 +76,7 @@ class Memory:
     stray: dict[RoomID, list[InboxItem]] = field(default_factory=dict)
     quarantined: list[tuple[InboxItem, str]] = field(default_factory=list)
     audit: list[tuple[TenantID, Actor, AuditEntry]] = field(default_factory=list)
+    erasures: dict[str, Erasure] = field(default_factory=dict)
     person_tasks: list[tuple[str, PersonTask]] = field(default_factory=list)
     buried: list[tuple[PersonTask, str]] = field(default_factory=list)
     task_number: int = 0

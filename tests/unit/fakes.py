@@ -32,6 +32,7 @@ from bridge.model.tenant import (
     TenantSummary,
 )
 from tests.unit.fake_edges import FakeClock
+from tests.unit.fake_erasures import FakeErasures
 from tests.unit.fake_person_tasks import FakePersonTasks
 from tests.unit.fake_queues import FakeInbox, FakeJobs, FakeKeys, FakeOutbox, FakePeople
 from tests.unit.fake_stores import FakeMessages, FakeRooms, FakeTenants, Memory
@@ -52,6 +53,7 @@ class FakeWork:
         self.keys = FakeKeys(database, tenant_id)
         self.people = FakePeople(database, tenant_id, self.person_tasks)
         self.inbox = FakeInbox(database, tenant_id)
+        self.erasures = FakeErasures(database, tenant_id)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:

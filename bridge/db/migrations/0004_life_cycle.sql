@@ -13,7 +13,7 @@ CREATE TABLE person_tasks (                        -- items of the queue 'people
   lane_key text NOT NULL,                          -- '!' and the tenant for standings, the person for everything else
   member_id text NOT NULL,
   tenant_id text,                                  -- whose act it came from, so that tenants take turns
-  kind text NOT NULL CHECK (kind IN ('standing', 'log_out', 'tenants', 'hold')),
+  kind text NOT NULL CHECK (kind IN ('standing', 'log_out', 'tenants', 'hold', 'erase')),
   created_at timestamptz NOT NULL DEFAULT now()
 ) WITH (autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX person_tasks_by_lane ON person_tasks (lane_key, task_id);
@@ -38,3 +38,21 @@ GRANT SELECT ON standings TO bitnexus_system;
 GRANT SELECT (member_id, matrix_id, super_admin, status, registered) ON users TO bitnexus_system;
 GRANT SELECT (session_id, token_sha256, member_id, device_id, expires_at, epoch) ON sessions TO bitnexus_system;
 GRANT SELECT (task_id, lane_key, member_id, created_at) ON person_tasks TO bitnexus_system;
+
+-- Erasure of people. What is left of one is its receipt: ids without names, and counts.
+CREATE TABLE erasures (
+  receipt_id text PRIMARY KEY,
+  member_id text NOT NULL,                         -- no foreign key: it outlives the person
+  matrix_id text NOT NULL,
+  state text NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'done')),
+  step text NOT NULL DEFAULT 'leave' CHECK (step IN ('leave', 'content', 'account', 'redact', 'finish')),
+  position text NOT NULL DEFAULT '',               -- how far the step is: the last tenant, or a place in a room's timeline
+  rooms jsonb NOT NULL DEFAULT '[]',               -- where events are to be redacted still
+  counts jsonb NOT NULL DEFAULT '{}',
+  asked_at timestamptz NOT NULL DEFAULT now(),
+  finished_at timestamptz
+);
+CREATE INDEX erasures_by_member ON erasures (member_id, asked_at);
+GRANT SELECT, INSERT, UPDATE ON erasures TO bitnexus_app;
+
+CREATE INDEX chat_messages_by_user ON chat_messages (tenant_id, user_id);

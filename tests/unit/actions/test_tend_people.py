@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from bridge.actions.erase_person import AskForErasure, ErasePerson
 from bridge.actions.tend_people import TendPeople
 from bridge.errors import Conflict, DependencyDown
 from bridge.model.audit import PLATFORM_ACTOR
 from bridge.model.event import MatrixEvent
 from bridge.model.ids import SPACE, EventID, MemberID, TenantID
 from bridge.model.tenant import Role, TenantStatus
-from tests.unit.fake_edges import AWAY, FakeExpiry, FakeHomeserver
+from tests.unit.fake_edges import AWAY, FakeEntropy, FakeExpiry, FakeHomeserver
 from tests.unit.fakes import FakeDatabase
 from tests.unit.people import ACME, GLOBEX, HOUSE, member, room_id, tenant_of, user
 
@@ -27,7 +28,10 @@ class Site:
         self.database.memory.registered |= {user(name) for name in ("ann", "ben", "cyd")}
         for tenant_id in (ACME, GLOBEX):
             self.database.put_room(tenant_id, room_id(SPACE, tenant_id), SPACE, "space")
-        self.tend = TendPeople(database=self.database, homeserver=self.homeserver, expiry=self.expiry, house=HOUSE)
+        erase = ErasePerson(database=self.database, homeserver=self.homeserver, house=HOUSE)
+        self.tend = TendPeople(
+            database=self.database, homeserver=self.homeserver, expiry=self.expiry, house=HOUSE, erase=erase
+        )
 
     async def set_status(self, status: TenantStatus, tenant_id: TenantID = ACME) -> None:
         async with self.database.act(tenant_id, PLATFORM_ACTOR) as act:
@@ -219,3 +223,11 @@ async def test_what_fails_again_and_again_is_set_aside_and_the_lane_goes_on() ->
     await site.tend.bury(site.database.lane("people", "ben"), "RuntimeError: no way")
     assert [(task.kind, error) for task, error in site.database.memory.buried] == [("log_out", "RuntimeError: no way")]
     assert site.waiting() == [(f"!{ACME}", "standing")]
+
+
+async def test_an_erasure_goes_on_piece_by_piece_until_it_is_done() -> None:
+    site = Site()
+    await AskForErasure(database=site.database, entropy=FakeEntropy())(BEN, acting_user=PLATFORM_ACTOR)
+    await site.run_all()
+    assert site.homeserver.deactivated == [user("ben")]
+    assert BEN not in site.database.memory.people
