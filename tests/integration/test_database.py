@@ -325,7 +325,12 @@ async def test_what_has_served_its_time_is_forgotten_and_nothing_else(opened: Op
             1000 + days,
             days,
         )
-    assert await SweepOldRows(database=opened.database, sessions=SessionStore(opened.app), clock=SystemClock())() >= 4
+    assert (
+        await SweepOldRows(
+            database=opened.database, sessions=SessionStore(opened.app, opened.system), clock=SystemClock()
+        )()
+        >= 4
+    )
     events = await opened.owner.fetch("SELECT event_id FROM inbox WHERE event_id LIKE $1 || '-%'", tenant_id)
     keys = await opened.owner.fetch("SELECT idempotency_key FROM event_receipts WHERE tenant_id = $1", tenant_id)
     jobs = await opened.owner.fetch("SELECT revision FROM jobs WHERE tenant_id = $1 AND revision > 1000", tenant_id)
@@ -357,6 +362,6 @@ async def test_used_tokens_are_swept_when_nobody_accepts_them_any_more(opened: O
             mark,
             minutes,
         )
-    await SessionStore(opened.app).forget_expired()
+    await SessionStore(opened.app, opened.system).forget_expired()
     left = await opened.owner.fetch("SELECT jti FROM used_tokens WHERE jti = ANY($1)", list(marks.values()))
     assert [row["jti"] for row in left] == [marks[5]]
