@@ -101,7 +101,7 @@ class HandleMatrixEvents:
                 raise
             except (BitnexusError, ValueError, TypeError, OverflowError) as error:
                 await work.inbox.quarantine(item, f"{type(error).__name__}: {error}")
-        if any(event.sender not in self.house.bots.all for event in news):
+        if news:
             await self._mend_drift(work, room_id, news)
 
     async def _take(self, work: Work, kind: RoomKind, body: MatrixEvent | Receipt) -> Sequence[MatrixEvent]:

@@ -26,8 +26,13 @@ from bridge.policy.tightening import tightens
 _CHILD = "m.space.child"
 # a link is undone by empty content (specification: without "via" it is none)
 _LINKS = frozenset({_CHILD, "m.space.parent"})
-# what leads people elsewhere, or shows something else than we want, where we do not want it; undone by empty content
-_UNDONE_BY_EMPTINESS = frozenset({"m.room.avatar", "m.room.canonical_alias", "m.room.tombstone", "m.room.topic"})
+# what leads people elsewhere, or shows something else than we want, where we do not want it, and what undoes it
+_UNDONE_BY: Mapping[str, JsonObject] = {
+    "m.room.avatar": {},
+    "m.room.canonical_alias": {},
+    "m.room.tombstone": {"body": "", "replacement_room": ""},  # Synapse takes none without a replacement_room
+    "m.room.topic": {},
+}
 _INSIDE = frozenset({"join", "invite", "knock"})
 
 
@@ -47,10 +52,10 @@ def reconcile(desired: Desired, observed: Observed, bots: Bots) -> tuple[Effect,
 
 
 def is_stray(event_type: str, content: JsonObject) -> bool:
-    """Say whether state that nobody desires is to be emptied."""
+    """Say whether state that nobody desires is to be undone."""
     if event_type in _LINKS:
         return bool(content.get("via"))
-    return event_type in _UNDONE_BY_EMPTINESS and any(content.values())
+    return event_type in _UNDONE_BY and any(content.values())
 
 
 def _space_first(desired: Desired) -> list[DesiredRoom]:
@@ -114,14 +119,16 @@ def _state_changes(room: DesiredRoom, actual: ObservedRoom | None) -> Iterator[E
 
 
 def _wanted_state(room: DesiredRoom, actual: ObservedRoom | None) -> Mapping[StateKey, JsonObject]:
-    """Return the state that we answer for: what is desired, and what nobody desires, which is to be empty.
+    """Return the state that we answer for: what is desired, and what undoes that which nobody desires.
 
     A room that is yet to be created brings its state along, all but its children.
     """
     if actual is None:
         return {key: content for key, content in room.state.items() if key[0] == _CHILD}
     strays: dict[StateKey, JsonObject] = {
-        key: {} for key, content in actual.state.items() if key not in room.state and is_stray(key[0], content)
+        key: _UNDONE_BY.get(key[0], {})
+        for key, content in actual.state.items()
+        if key not in room.state and is_stray(key[0], content)
     }
     return {**strays, **room.state}
 
