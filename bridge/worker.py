@@ -88,6 +88,11 @@ class Worker:
         self._bells = {queue: asyncio.Event() for queue in self.actions}
         self._running = {queue: {} for queue in self.actions}
 
+    @property
+    def _most_per_tenant(self) -> int:
+        """The last places are for the others: a tenant with much to do must not make everybody wait."""
+        return max(1, self.concurrency * 3 // 4)
+
     def wake(self, queue: Queue) -> None:
         """Say that a queue has work; called after the commit that put it there."""
         self._bells[queue].set()
@@ -140,8 +145,7 @@ class Worker:
                 limit=places,
                 lease_seconds=self.lease_seconds,
                 held=Counter(running.values()),
-                # the last places are for the others: a tenant with much to do must not make everybody wait
-                most_per_tenant=max(1, self.concurrency * 3 // 4),
+                most_per_tenant=self._most_per_tenant,
             )
         except DependencyDown as error:
             _log.warning("cannot claim lanes", queue=queue, error=error.sentence)
@@ -164,8 +168,15 @@ class Worker:
                 heart.cancel()
                 run.cancel()
                 (ended,) = await asyncio.gather(run, return_exceptions=True)
-                await self._release(lane, ended if isinstance(ended, _Outcome) else _Outcome())
-        asyncio.get_running_loop().call_soon(self.wake, lane.queue)
+                is_wanted = await self._release(lane, ended if isinstance(ended, _Outcome) else _Outcome())
+        if is_wanted or self._is_full(lane.queue):
+            asyncio.get_running_loop().call_soon(self.wake, lane.queue)
+
+    def _is_full(self, queue: Queue) -> bool:
+        """Say whether a lane may have been left for want of a place: then the one that ends now makes room for it."""
+        running = self._running[queue]
+        most = max(Counter(running.values()).values(), default=0)
+        return len(running) >= self.concurrency or most >= self._most_per_tenant
 
     async def _run(self, lane: Lane) -> "_Outcome":
         try:
@@ -206,20 +217,24 @@ class Worker:
         LANE_RUNS.labels(lane.queue, "buried").inc()
         return _Outcome()
 
-    async def _release(self, lane: Lane, outcome: "_Outcome") -> None:
-        """Let go; while PostgreSQL is away, try until the lease has ended by itself."""
+    async def _release(self, lane: Lane, outcome: "_Outcome") -> bool:
+        """Let go, and return whether the lane may have more to do.
+
+        While PostgreSQL is away, try until the lease has ended by itself.
+        """
         try:
             async with asyncio.timeout(self.lease_seconds):
-                await self._release_until_done(lane, outcome)
+                return await self._release_until_done(lane, outcome)
         except TimeoutError:
             _log.warning("lane not released; its lease has ended", queue=lane.queue, lane_key=lane.lane_key)
         except Exception:  # noqa: BLE001 - whatever it is, the lease ends by itself
             _log.exception("lane not released; its lease will end", queue=lane.queue, lane_key=lane.lane_key)
+        return True
 
-    async def _release_until_done(self, lane: Lane, outcome: "_Outcome") -> None:
+    async def _release_until_done(self, lane: Lane, outcome: "_Outcome") -> bool:
         while True:
             try:
-                await self.lanes.release(
+                return await self.lanes.release(
                     lane,
                     retry_after_seconds=outcome.retry_after,
                     new_head_after_seconds=outcome.new_head_after,
@@ -228,8 +243,6 @@ class Worker:
                 )
             except DependencyDown:
                 await asyncio.sleep(_RELEASE_AGAIN_SECONDS)
-            else:
-                return
 
     async def _beat(self, lane: Lane) -> None:
         """Prolong the lease again and again; return when somebody else holds the lane, whose work it is now."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bridge.db.connection import Connection, rows_of
-from bridge.db.lanes import add_to_lane, take_from_lane
+from bridge.db.lanes import add_to_lane, finish_items
 from bridge.model.effect import Effect, EffectTarget, effect_target
 from bridge.model.ids import JobID, RoomID, TenantID
 from bridge.model.job import EffectResult, Job, Lane
@@ -110,14 +110,15 @@ class JobStore:
         )
 
     async def finish(self, lane: Lane, job_id: JobID, *, error: str | None) -> None:
-        await self._connection.execute(
-            "UPDATE jobs SET state = $3, error = $4, finished_at = now() WHERE tenant_id = $1 AND job_id::text = $2",
+        await finish_items(
+            self._connection,
+            lane,
+            "UPDATE jobs SET state = $7, error = $8, finished_at = now() WHERE tenant_id = $5 AND job_id::text = $6",
             self._tenant_id,
             job_id,
             "done" if error is None else "failed",
             error,
         )
-        await take_from_lane(self._connection, lane, count=1)
 
     async def forget_finished(self, before: datetime) -> int:
         status = await self._connection.execute(

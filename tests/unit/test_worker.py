@@ -91,7 +91,7 @@ class FakeLanes:
         new_head_after_seconds: float | None = None,
         error: str | None = None,
         is_fault: bool = False,
-    ) -> None:
+    ) -> bool:
         await self.release_gate.wait()
         self.held.discard(lane.lane_key)
         self.told[lane.lane_key] = (error, is_fault)
@@ -99,6 +99,7 @@ class FakeLanes:
         self.released.put_nowait((lane.lane_key, retry_after_seconds))
         if self.release_failures:
             raise self.release_failures.pop(0)
+        return any(found.lane_key == lane.lane_key for found in self.ready)
 
 
 Run = Callable[[Lane], Awaitable[int]]
