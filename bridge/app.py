@@ -27,7 +27,7 @@ from bridge.db.inbox import store_transaction
 from bridge.db.lanes import LaneStore, mend_counters
 from bridge.db.people import SessionStore
 from bridge.db.schema import check_version, migrate
-from bridge.draining import Stop, drain
+from bridge.draining import Stop, cancel, drain
 from bridge.errors import ConfigError, DependencyDown, HomeserverRefused
 from bridge.figures import Figures
 from bridge.matrix.appservice import Store
@@ -114,7 +114,7 @@ async def running_bridge(config: Config, stop: Stop) -> AsyncGenerator["asyncio.
             },
         )
         attached = asyncio.create_task(_attach(homeserver, worker, names), name="attach to Synapse")
-        stack.push_async_callback(_cancel, attached)
+        stack.push_async_callback(cancel, [attached])
 
         async def is_synapse_ready() -> bool:
             return attached.done() and await homeserver.is_ready()
@@ -122,7 +122,12 @@ async def running_bridge(config: Config, stop: Stop) -> AsyncGenerator["asyncio.
         probes = {"postgresql": database.is_ready, "synapse": is_synapse_ready}
         api = api_app(config, house, database, homeserver, sessions, probes=probes, stop=stop)
         await serve(stack, config.http.listen, api, stop)
-        stack.push_async_callback(_drain, stop, attached, worker, config)
+
+        def abandon() -> None:
+            app_pool.terminate()
+            system_pool.terminate()
+
+        stack.push_async_callback(_drain, stop, attached, worker, config, abandon=abandon)
         yield attached
 
 
@@ -244,22 +249,19 @@ async def _attach(homeserver: SynapseHomeserver, worker: Worker, names: dict[Use
 
 def _keep_running(stack: AsyncExitStack, chores: Mapping[str, Coroutine[None, None, None]]) -> None:
     """Run chores beside everything else, until the stack closes."""
-    for name, chore in chores.items():
-        stack.push_async_callback(_cancel, asyncio.create_task(chore, name=name))
+    stack.push_async_callback(cancel, [asyncio.create_task(chore, name=name) for name, chore in chores.items()])
 
 
-async def _drain(stop: Stop, attached: "asyncio.Task[None]", worker: Worker, config: Config) -> None:
+async def _drain(
+    stop: Stop, attached: "asyncio.Task[None]", worker: Worker, config: Config, *, abandon: Callable[[], None]
+) -> None:
     """Claim no more and end what is in hand, while the listeners still serve."""
     stop.begin()
-    await _cancel(attached)
+    await cancel([attached])
     await drain(
         stop,
         lambda seconds: worker.stop(drain_seconds=seconds),
+        abandon=abandon,
         drain_seconds=config.worker.drain_seconds,
         leave_seconds=config.http.drain_seconds,
     )
-
-
-async def _cancel(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -25,8 +26,12 @@ class Work:
         self.asked: list[float] = []
         self.over = asyncio.Event()
         self.lets_go = lets_go
+        self.is_abandoned = False
         if ends:
             self.over.set()
+
+    def abandon(self) -> None:
+        self.is_abandoned = True
 
     async def stop(self, seconds: float) -> None:
         self.asked.append(seconds)
@@ -37,7 +42,7 @@ class Work:
 
 async def drained(stop: Stop, work: Work, *, drain_seconds: float = 30.0, leave_seconds: float = 0.0) -> float:
     began = time.monotonic()
-    await drain(stop, work.stop, drain_seconds=drain_seconds, leave_seconds=leave_seconds)
+    await drain(stop, work.stop, abandon=work.abandon, drain_seconds=drain_seconds, leave_seconds=leave_seconds)
     return time.monotonic() - began
 
 
@@ -76,11 +81,28 @@ async def test_a_second_signal_cuts_off_what_is_under_way(logged: list[MutableMa
     assert [entry["event"] for entry in logged] == ["asked to stop again: what is under way is cut off"]
 
 
-async def test_work_that_never_lets_go_does_not_keep_the_process(logged: list[MutableMapping[str, Any]]) -> None:
-    began = time.monotonic()
-    await drain(Stop(), Work(lets_go=False).stop, drain_seconds=0.1, leave_seconds=0.0, let_go_seconds=0.2)
+async def test_work_that_never_lets_go_is_abandoned_and_does_not_keep_the_process(
+    logged: list[MutableMapping[str, Any]],
+) -> None:
+    began, work = time.monotonic(), Work(lets_go=False)
+    await drain(Stop(), work.stop, abandon=work.abandon, drain_seconds=0.1, leave_seconds=0.0, let_go_seconds=0.2)
     assert 0.3 <= time.monotonic() - began < 1.5
+    assert work.is_abandoned
     assert logged[-1]["event"] == "work in hand did not let go; its leases will end"
+
+
+async def test_work_that_does_not_even_heed_its_cancellation_does_not_keep_the_process() -> None:
+    over = asyncio.Event()
+
+    async def hang(_seconds: float) -> None:
+        while not over.is_set():
+            with suppress(asyncio.CancelledError):
+                await over.wait()
+
+    began = time.monotonic()
+    await drain(Stop(), hang, abandon=lambda: None, drain_seconds=0.1, leave_seconds=0.0, let_go_seconds=0.2)
+    assert time.monotonic() - began < 1.5
+    over.set()
 
 
 async def test_a_failure_of_the_stop_is_logged_and_the_process_still_ends(
@@ -89,5 +111,5 @@ async def test_a_failure_of_the_stop_is_logged_and_the_process_still_ends(
     async def fail(_seconds: float) -> None:
         raise RuntimeError("a mistake")
 
-    await drain(Stop(), fail, drain_seconds=5.0, leave_seconds=0.0)
-    assert [entry["event"] for entry in logged] == ["the drain failed"]
+    await drain(Stop(), fail, abandon=lambda: None, drain_seconds=5.0, leave_seconds=0.0)
+    assert [entry["event"] for entry in logged] == ["failed at the stop"]
