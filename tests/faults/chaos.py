@@ -22,8 +22,10 @@ from tests.support.backend import member_id
 TENANTS, ROOMS = 2, ("general", "deals", "alerts")
 PEOPLE = ("ann", "bob")
 BRIDGES = 4
+SETTINGS = {"worker": {"lease_seconds": 2.0}}
+"""A bridge dies every half second: lanes of the dead must not rest for the five seconds that are usual."""
 LEAST_KILLS = 100
-_PRODUCER_PAUSE, _WRITER_PAUSE = 1.0, 0.8
+_PRODUCER_PAUSE, _WRITER_PAUSE = 1.2, 1.0
 _LIFETIME_SECONDS = (0.2, 1.8)
 _SETTLE_SECONDS = 120.0
 _QUIET_SECONDS = 3.0
@@ -44,7 +46,7 @@ class Crew:
 
 async def run_chaos(directory: Path, *, seed: int, seconds: float) -> Report:
     """Run for ``seconds`` of faults, and until at least 100 kills; return what came of it."""
-    async with running_rig(directory, bridges=BRIDGES) as rig:
+    async with running_rig(directory, bridges=BRIDGES, overrides=SETTINGS) as rig:
         await rig.start_bridges()
         crew = await gather_crew(rig, seed)
         began = time.time()

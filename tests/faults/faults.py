@@ -17,7 +17,7 @@ from tests.faults.rig import Rig
 from tests.faults.tap import TRICKS
 from tests.support.waiting import until
 
-FROZEN_BRIDGE_SECONDS = (5.5, 7.0)
+FROZEN_BRIDGE_SECONDS = (2.5, 4.0)
 """Longer than a lane's lease."""
 _FROZEN_PART_SECONDS = (1.0, 2.5)
 _UP_SECONDS = 3.0

@@ -7,6 +7,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import bridge.actions.send_messages
@@ -27,13 +28,14 @@ from bridge.model.ids import RoomID, TxnID
 from bridge.watch import Watch
 
 _TASKS: set["asyncio.Task[Any]"] = set()
-_LATE_SECONDS = 0.05
+_LATE_SECONDS = 0.1
+_IN_VAIN_SECONDS = 3.0
 
 
 def switch_off(names: Sequence[str]) -> None:
     """Take the named safeguards out of this process."""
     for name in names:
-        SAFEGUARDS[name]()
+        (SAFEGUARDS.get(name) or MISTAKES[name])()
 
 
 def _later(work: Any) -> None:
@@ -174,6 +176,7 @@ def _handle_outside_the_transaction() -> None:
         async with self.database.work(tenant_id) as work:
             items = await work.inbox.pending(room_id, limit=BATCH)
             await InboxStore.finish(work.inbox, replace(lane, tenant_id=tenant_id), items)  # type: ignore[arg-type]
+        await asyncio.sleep(_LATE_SECONDS)
         async with self.database.work(tenant_id) as work:
             await self._handle(work, room_id, items)
         return len(items)
@@ -240,6 +243,37 @@ def _swallow_failures_to_store() -> None:
     bridge.app.store_transaction = careless
 
 
+def _fail_to_send() -> None:
+    async def send(_self: SynapseHomeserver, *_args: Any, **_named: Any) -> None:
+        raise RuntimeError("a mistake of ours")
+
+    SynapseHomeserver.send = send  # type: ignore[assignment,method-assign]
+
+
+def _leave_every_other_send_unanswered() -> None:
+    send, sends = SynapseHomeserver.send, count(1)
+
+    async def unsteady(self: SynapseHomeserver, *args: Any, **named: Any) -> Any:
+        if next(sends) % 2:
+            raise DependencyDown("not answered")
+        return await send(self, *args, **named)
+
+    SynapseHomeserver.send = unsteady  # type: ignore[method-assign]
+
+
+def _wait_in_vain_for_the_first_answer() -> None:
+    send, sends = SynapseHomeserver.send, count(1)
+
+    async def unheard(self: SynapseHomeserver, *args: Any, **named: Any) -> Any:
+        answer = await send(self, *args, **named)
+        if next(sends) == 1:
+            await asyncio.sleep(_IN_VAIN_SECONDS)
+            raise DependencyDown("not answered")
+        return answer
+
+    SynapseHomeserver.send = unheard  # type: ignore[method-assign]
+
+
 SAFEGUARDS: Mapping[str, Callable[[], None]] = {
     "a transaction is stored before it is acknowledged": _acknowledge_transactions_early,
     "a transaction that could not be stored is refused": _swallow_failures_to_store,
@@ -260,3 +294,10 @@ SAFEGUARDS: Mapping[str, Callable[[], None]] = {
     "an old attempt is looked up": _look_up_nothing,
 }
 """Each safeguard in words, with what switches it off."""
+
+MISTAKES: Mapping[str, Callable[[], None]] = {
+    "sending fails unexpectedly": _fail_to_send,
+    "the first answer is waited for in vain": _wait_in_vain_for_the_first_answer,
+    "every other send is not answered": _leave_every_other_send_unanswered,
+}
+"""What a scenario needs to come about: faults of a process itself, planted in the same way."""
