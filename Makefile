@@ -114,6 +114,15 @@ test-n8n: python ## The suite against a real n8n, installed once into a cache
 	@$(PY) tests/n8n/install.py
 	@$(PY) -m pytest tests/n8n
 
+CHAOS_SECONDS ?= 600
+# A number repeats the draws of the run whose report names it; empty: new ones.
+CHAOS_SEED ?=
+
+.PHONY: chaos
+chaos: python ## Ten minutes of faults of every kind under load; writes bench/results/chaos.json
+	@$(PY) -m bridge.demo.prepare synapse
+	@$(PY) -m tests.faults --seconds $(CHAOS_SECONDS) $(if $(CHAOS_SEED),--seed $(CHAOS_SEED))
+
 .PHONY: bench
 bench: python ## The benchmarks; writes bench/results/
 	@$(PY) -m bridge.demo.prepare

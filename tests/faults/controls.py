@@ -210,7 +210,12 @@ CONTROLS: Sequence[Control] = (
         comes_of_it="doubled",
         beside=(ECHO,),
     ),
-    Control(safeguard="a lane's fence", scenario=frozen_before_a_burial, comes_of_it="lost"),
+    Control(
+        safeguard="a lane's fence",
+        scenario=frozen_before_a_burial,
+        comes_of_it="lost",
+        beside=("a lost lane is not noticed",),
+    ),
     Control(safeguard="the homeserver's order", scenario=an_older_message_comes_later, comes_of_it="misordered"),
     Control(
         safeguard="an event is handled in the transaction that marks it so",

@@ -80,7 +80,7 @@ async def test_on_a_full_disk_nothing_is_acknowledged_that_is_not_kept_and_with_
     await stage.rig.start_bridges()
     silence = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        for source in run.many_sources(8, longest_text=20_000):
+        for source in run.many_sources(8, longest_text=8_000):
             group.create_task(source.run(silence))
         await until(lambda: acknowledged(run), lambda count: count >= 10)
         ballast = await asyncio.to_thread(fill, small_disk)
