@@ -22,6 +22,7 @@ TENANT = "bench"
 MEMBER = "reader"
 _CLIENT = "/_matrix/client/v3"
 _IDLE_POLL_SECONDS = 0.02
+_REST_POLL_SECONDS = 1.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,8 +71,17 @@ class Rig:
     async def idle(self) -> None:
         """Wait until the bridge has nothing left to do, so that no work of one measurement falls into the next."""
         question = "SELECT NOT EXISTS (SELECT FROM lanes WHERE pending > 0 OR lease_until > now())"
-        while not await self.database.fetchval(question):
+        while not await self.database.fetchval(question):  # noqa: ASYNC110 - of another process: nothing tells us
             await asyncio.sleep(_IDLE_POLL_SECONDS)
+
+    async def synapse_at_rest(self) -> None:
+        """Wait until Synapse has made the indexes that it makes in the background after its first start."""
+        connection = await asyncpg.connect(self.stack.postgres.dsn("synapse", "synapse"))
+        try:
+            while await connection.fetchval("SELECT EXISTS (SELECT FROM background_updates)"):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(_REST_POLL_SECONDS)
+        finally:
+            await connection.close()
 
 
 _PLACE = "mark-of-a-message"
