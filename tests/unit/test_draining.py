@@ -1,16 +1,24 @@
 """The stop: work in hand ends, the proxy has its time, what hangs is left behind, a second signal does not wait."""
 
 import asyncio
+import re
 import time
 from collections.abc import Iterator, MutableMapping
 from contextlib import suppress
-from typing import Any
+from pathlib import Path
+from typing import Any, get_type_hints
 
 import pytest
 from prometheus_client import REGISTRY
+from ruamel.yaml import YAML
 from structlog.testing import capture_logs
 
-from bridge.draining import Stop, drain
+from bridge.config import Config
+from bridge.draining import LET_GO_SECONDS, Stop, drain
+from bridge.parts import CLOSE_SECONDS
+from bridge.serving import IN_FLIGHT_SECONDS
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -113,3 +121,16 @@ async def test_a_failure_of_the_stop_is_logged_and_the_process_still_ends(
 
     await drain(Stop(), fail, abandon=lambda: None, drain_seconds=5.0, leave_seconds=0.0)
     assert [entry["event"] for entry in logged] == ["failed at the stop"]
+
+
+def test_whoever_stops_the_process_waits_longer_than_a_stop_may_take() -> None:
+    worker = get_type_hints(Config)["worker"]()
+    # work in hand, twice the letting go, two listeners that close one after the other, both pools
+    longest = worker.drain_seconds + 2 * LET_GO_SECONDS + 4 * IN_FLIGHT_SECONDS + 2 * CLOSE_SECONDS
+    unit = (ROOT / "deploy/systemd/bitnexus-chat.service").read_text(encoding="utf-8")
+    compose = YAML(typ="safe", pure=True).load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    assert re.findall(r"^KillSignal=(\w+)$", unit, re.MULTILINE) == ["SIGTERM"]
+    patience = re.findall(r"^TimeoutStopSec=(\d+)s$", unit, re.MULTILINE)
+    patience += re.findall(r"^(\d+)s$", compose["services"]["bridge"]["stop_grace_period"])
+    assert len(patience) == 2
+    assert [int(seconds) for seconds in patience if int(seconds) < longest] == []
