@@ -1,4 +1,4 @@
-"""The worker and heads that fail: whose failure it is, how long they wait, when they are buried; lanes that are lost."""
+"""The worker and heads that fail: whose failure it is, how long they wait, when they are buried; and lost lanes."""
 
 import asyncio
 from collections.abc import Iterator, MutableMapping
