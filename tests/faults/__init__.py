@@ -2,7 +2,7 @@
 
 Run it
     ``make chaos`` is ten minutes of faults (``CHAOS_SECONDS=60 CHAOS_SEED=3`` makes it shorter and repeats draws). It
-    prints a report and keeps it in ``bench/results/chaos.json``. ``python -m tests.faults --dir FOLDER`` keeps logs too:
+    prints a report and keeps it in ``bench/results/chaos.json``. ``python -m tests.faults --dir FOLDER`` keeps logs:
     in ``FOLDER/faults.log`` each fault, in ``FOLDER/inputs.log`` each input with its times, in ``FOLDER/logs`` all
     parts.
     ``make test`` runs one minute (``test_chaos.py``), the control runs (``test_safeguards.py``), the full disk

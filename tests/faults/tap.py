@@ -55,8 +55,8 @@ class Tap:
         if trick == "forgotten":
             return web.json_response({})
         if trick == "held back":
-            # under the id that an earlier one had: an id proves nothing
-            self._start_late(self.seen[-2:][0][0], body)
+            # under the id that the one before had: an id proves nothing
+            self._start_late(self.seen[max(0, len(self.seen) - 2)][0], body)
             return web.json_response({})
         if trick == "slow":
             await asyncio.sleep(_SLOW_SECONDS)
