@@ -7,7 +7,7 @@ import pytest
 from bridge.actions.handle_matrix_events import BATCH, HandleMatrixEvents
 from bridge.errors import Conflict, DependencyDown, InvalidInput
 from bridge.model.event import MatrixEvent, Outgoing, Receipt, Sent
-from bridge.model.ids import SPACE, DeliveryID, EventID, RoomID, RoomKey
+from bridge.model.ids import SPACE, DeliveryID, EventID, RoomID, RoomKey, UserID
 from bridge.model.tenant import Access, Room, RoomType
 from tests.unit.fakes import FakeDatabase
 from tests.unit.people import ACME, BOTS, GENERAL, GLOBEX, HOUSE, member, room_id, tenant_of, user
@@ -245,13 +245,13 @@ async def test_a_tenant_learns_nothing_of_anothers_room() -> None:
 # Echoes
 
 
-async def sent_by_relay(inbox: Inbox, *, attempts: int = 1) -> None:
-    """Put a message of the relay's under way, with the delivery ``dlv_1``."""
+async def sent_by_relay(inbox: Inbox, *, attempts: int = 1, sender: UserID = BOTS.relay) -> None:
+    """Put a message under way, the relay's unless it is another's, with the delivery ``dlv_1``."""
     async with inbox.database.work(ACME) as work:
         await work.outbox.enqueue(
             Outgoing(
                 room_id=room_id(GENERAL),
-                sender=BOTS.relay,
+                sender=sender,
                 event_type="m.room.message",
                 content={"body": "x", "com.bitnexus.delivery_id": "dlv_1"},
                 delivery_id=DeliveryID("dlv_1"),
@@ -293,6 +293,13 @@ async def test_nobody_else_can_acknowledge_a_message_of_ours(event: MatrixEvent)
     await inbox.handle(inbox.database.lane("inbox", event.room_id))
     assert inbox.database.memory.finished == {}
     assert inbox.bodies == ["x"], "it is a message like any other"
+
+
+async def test_a_person_acknowledges_nothing_not_even_what_goes_out_in_their_name() -> None:
+    inbox = Inbox(echo(sender=user("ben")))
+    await sent_by_relay(inbox, sender=user("ben"))
+    await inbox.run()
+    assert inbox.database.memory.finished == {}
 
 
 async def test_a_message_that_was_not_tried_yet_is_not_acknowledged() -> None:

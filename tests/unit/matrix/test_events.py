@@ -265,11 +265,11 @@ plain_values = st.recursive(
 
 
 @settings(max_examples=200, deadline=None)
-@given(plain_values, st.booleans())
-@example(-(10**17), True)
-@example(10**18 - 1, True)
-@example("\U0001f393", True)
-def test_what_is_plain_is_read_the_same_the_fast_way_and_the_careful_one(content: object, ascii_only: bool) -> None:  # noqa: FBT001 - drawn
+@given(content=plain_values, ascii_only=st.booleans())
+@example(content=-(10**17), ascii_only=True)
+@example(content=10**18 - 1, ascii_only=True)
+@example(content="\U0001f393", ascii_only=True)
+def test_what_is_plain_is_read_the_same_the_fast_way_and_the_careful_one(*, content: object, ascii_only: bool) -> None:
     events = [{**EVENT, "content": {"x": content}}]
     body = json.dumps({"events": events}, ensure_ascii=ascii_only)
     # something odd beside it has the whole body read carefully
