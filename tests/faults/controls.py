@@ -52,7 +52,7 @@ async def killed_behind_an_acknowledged_event(run: Run) -> None:
 async def an_old_id_for_a_new_transaction(run: Run) -> None:
     await run.start()
     await run.say()
-    await run.until_kept(1)
+    await run.until_kept()
     run.rig.tap.tricks.append("held back")
     await run.say()
     await run.until_count("held back")
@@ -61,7 +61,7 @@ async def an_old_id_for_a_new_transaction(run: Run) -> None:
 async def the_same_events_in_another_transaction(run: Run) -> None:
     await run.start()
     await run.say()
-    await run.until_kept(1)
+    await run.until_kept()
     await run.rig.tap.play_again(run.rng, most=100, start_again=True)
 
 
@@ -103,7 +103,7 @@ async def frozen_before_a_burial(run: Run) -> None:
     await until(lambda: run.fail_the_head(faults=5), bool)
     await asyncio.wait_for(frozen.reached.wait(), 20)
     await run.start(replica=1)
-    await run.until_shown(1)
+    await run.until_sent()
     run.rig.to_synapse.break_down()
     await run.post(replica=1)
     frozen.send_signal(signal.SIGCONT)
@@ -160,7 +160,7 @@ async def tried_again_after_a_day(run: Run) -> None:
 async def an_answer_that_never_comes(run: Run) -> None:
     await run.start(mistakes=("the first answer is waited for in vain",))
     await run.post()
-    await run.until_shown(1)
+    await run.until_sent()
 
 
 CONTROLS: Sequence[Control] = (

@@ -29,7 +29,7 @@ async def test_the_checker_catches_its_absence_and_finds_nothing_with_it(stage: 
     verdict = await run.judge(bad=None)
     assert verdict.is_clean, verdict.faults
     for _ in range(_TRIES):
-        run = await stage.new_run(off=(control.safeguard, *control.beside))
+        run = await stage.new_run(off=(control.safeguard, *control.beside), after=run)
         await control.scenario(run)
         verdict = await run.judge(bad=control.comes_of_it)
         if control.comes_of_it in verdict.faults:
