@@ -162,13 +162,18 @@ class Jobs(Protocol):
 
     async def next_open(self) -> JobID | None: ...
 
-    async def begin(self, job_id: JobID, effects: Sequence[Effect]) -> int:
-        """Mark a job running with these effects ahead of it, behind those tried before; return the first's position."""
+    async def begin(self, lane: Lane, job_id: JobID, effects: Sequence[Effect]) -> int:
+        """Mark a job running with these effects ahead of it, behind those tried before; return the first's position.
+
+        The lane must still be held.
+        """
         ...
 
     async def record_effect(
-        self, job_id: JobID, position: int, *, room_id: RoomID | None, error: str | None
-    ) -> None: ...
+        self, lane: Lane, job_id: JobID, position: int, *, room_id: RoomID | None, error: str | None
+    ) -> None:
+        """Record what became of an effect; the lane must still be held."""
+        ...
 
     async def finish(self, lane: Lane, job_id: JobID, *, error: str | None) -> None: ...
 

@@ -28,6 +28,7 @@ _ROOMS_AT_ONCE = 4
 class _Run:
     """One job under way."""
 
+    lane: Lane
     tenant_id: TenantID
     job_id: JobID
     resumed: bool
@@ -54,14 +55,14 @@ class ReconcileTenant:
             job = await work.jobs.find(job_id) if job_id else None
             if job_id is not None:
                 # before the plan is read: what is asked for from now on is another job, and not forgotten with this one
-                await work.jobs.begin(job_id, ())
+                await work.jobs.begin(lane, job_id, ())
             room_ids = dict(await work.rooms.room_ids())
         if job is None or job_id is None:
             return 0
-        run = _Run(tenant_id=tenant_id, job_id=job_id, resumed=job.state == "running", room_ids=room_ids)
+        run = _Run(lane=lane, tenant_id=tenant_id, job_id=job_id, resumed=job.state == "running", room_ids=room_ids)
         if run.resumed:
             await self._look_at(run, room_ids.values())
-        await self._finish(lane, run, gave_up=not await self._settle(run))
+        await self._finish(run, gave_up=not await self._settle(run))
         return 1
 
     async def bury(self, lane: Lane, error: str) -> None:
@@ -88,7 +89,7 @@ class ReconcileTenant:
         """Plan and apply once; False when nothing was left to try."""
         async with self.database.work(run.tenant_id) as work:
             effects = await self._left(work, run)
-            position = await work.jobs.begin(run.job_id, effects)
+            position = await work.jobs.begin(run.lane, run.job_id, effects)
         if not effects:
             return False
         numbered = list(enumerate(effects, start=position))
@@ -125,7 +126,7 @@ class ReconcileTenant:
                 if target.room_key is not None:
                     run.room_ids[target.room_key] = room_id
         async with self.database.work(run.tenant_id) as work:
-            await work.jobs.record_effect(run.job_id, position, room_id=room_id, error=error)
+            await work.jobs.record_effect(run.lane, run.job_id, position, room_id=room_id, error=error)
 
     async def _look_at(self, run: _Run, room_ids: Iterable[RoomID]) -> None:
         """Read the state of rooms from Synapse, one request each: what we see is what we go by."""
@@ -137,10 +138,10 @@ class ReconcileTenant:
         async with self.database.work(tenant_id) as work:
             await work.rooms.record_state(state)
 
-    async def _finish(self, lane: Lane, run: _Run, *, gave_up: bool) -> None:
+    async def _finish(self, run: _Run, *, gave_up: bool) -> None:
         error = _verdict(len(run.failed), gave_up=gave_up)
         async with self.database.act(run.tenant_id, SYSTEM_ACTOR) as act:
-            await act.jobs.finish(lane, run.job_id, error=error)
+            await act.jobs.finish(run.lane, run.job_id, error=error)
             if run.applied or error:
                 details: dict[str, Json] = {"job_id": run.job_id, "applied": run.applied, "failed": len(run.failed)}
                 await act.audit(AuditEntry(action="tenant.reconciled", target=run.tenant_id, details=details))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bridge.db.connection import Connection, rows_of
-from bridge.db.lanes import add_to_lane, finish_items
+from bridge.db.lanes import add_to_lane, finish_items, hold_lane
 from bridge.model.effect import Effect, EffectTarget, effect_target
 from bridge.model.ids import JobID, RoomID, TenantID
 from bridge.model.job import EffectResult, Job, Lane
@@ -69,7 +69,8 @@ class JobStore:
         )
         return JobID(job_id) if job_id else None
 
-    async def begin(self, job_id: JobID, effects: Sequence[Effect]) -> int:
+    async def begin(self, lane: Lane, job_id: JobID, effects: Sequence[Effect]) -> int:
+        await hold_lane(self._connection, lane)
         await self._connection.execute(
             "UPDATE jobs SET state = 'running' WHERE tenant_id = $1 AND job_id::text = $2", self._tenant_id, job_id
         )
@@ -97,7 +98,10 @@ class JobStore:
         )
         return first
 
-    async def record_effect(self, job_id: JobID, position: int, *, room_id: RoomID | None, error: str | None) -> None:
+    async def record_effect(
+        self, lane: Lane, job_id: JobID, position: int, *, room_id: RoomID | None, error: str | None
+    ) -> None:
+        await hold_lane(self._connection, lane)
         await self._connection.execute(
             "UPDATE job_effects SET state = $4, error = $5, room_id = coalesce($6, room_id)"
             " WHERE tenant_id = $1 AND job_id::text = $2 AND position = $3",

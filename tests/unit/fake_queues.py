@@ -144,7 +144,8 @@ class FakeJobs(Store):
         ordered = [job for state in ("running", "queued") for job in mine if job.state == state]
         return ordered[0].job_id if ordered else None
 
-    async def begin(self, job_id: JobID, effects: Sequence[Effect]) -> int:
+    async def begin(self, lane: Lane, job_id: JobID, effects: Sequence[Effect]) -> int:
+        self._check(lane)
         job = self._memory.jobs[job_id]
         targets = [effect_target(effect) for effect in effects]
         again = {target.effect_id for target in targets}
@@ -157,7 +158,10 @@ class FakeJobs(Store):
         self._memory.jobs[job_id] = replace(job, state="running", effects=kept + new)
         return len(kept)
 
-    async def record_effect(self, job_id: JobID, position: int, *, room_id: RoomID | None, error: str | None) -> None:
+    async def record_effect(
+        self, lane: Lane, job_id: JobID, position: int, *, room_id: RoomID | None, error: str | None
+    ) -> None:
+        self._check(lane)
         job = self._memory.jobs[job_id]
         results = list(job.effects)
         target = replace(results[position].target, room_id=room_id or results[position].target.room_id)
