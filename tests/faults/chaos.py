@@ -22,10 +22,10 @@ from tests.support.backend import member_id
 TENANTS, ROOMS = 2, ("general", "deals", "alerts")
 PEOPLE = ("ann", "bob")
 BRIDGES = 4
-SETTINGS = {"worker": {"lease_seconds": 2.0}}
+SETTINGS = {"worker": {"lease_seconds": 1.5}}
 """A bridge dies every half second: lanes of the dead must not rest for the five seconds that are usual."""
 LEAST_KILLS = 100
-_PRODUCER_PAUSE, _WRITER_PAUSE = 1.2, 1.0
+_PRODUCER_PAUSE, _WRITER_PAUSE = 2.2, 1.0
 _LIFETIME_SECONDS = (0.2, 1.8)
 _SETTLE_SECONDS = 120.0
 _QUIET_SECONDS = 3.0
@@ -119,7 +119,7 @@ async def _storm(rig: Rig, crew: Crew, seed: int, seconds: float) -> None:
             for replica in rig.replicas
         ),
         PartTormentor(rig=rig, rng=seeded(seed, "parts"), rest_seconds=(5.0, 8.0)),
-        NetTormentor(rig=rig, rng=seeded(seed, "net"), rest_seconds=(1.0, 3.0)),
+        NetTormentor(rig=rig, rng=seeded(seed, "net"), rest_seconds=(1.5, 3.5)),
         TransactionTormentor(rig=rig, rng=seeded(seed, "transactions"), rest_seconds=(0.2, 0.8)),
     ]
     await rig.end_bridges()

@@ -17,7 +17,7 @@ from tests.faults.rig import Rig
 from tests.faults.tap import TRICKS
 from tests.support.waiting import until
 
-FROZEN_BRIDGE_SECONDS = (2.5, 4.0)
+FROZEN_BRIDGE_SECONDS = (2.0, 4.0)
 """Longer than a lane's lease."""
 _FROZEN_PART_SECONDS = (1.0, 2.5)
 _UP_SECONDS = 3.0
@@ -181,7 +181,7 @@ class NetTormentor:
             if kind == "cut":
                 leg.cut()
             elif kind == "slow":
-                leg.delay_seconds = self.rng.uniform(0.02, 0.3)
+                leg.delay_seconds = self.rng.uniform(0.02, 0.15)
             elif kind == "throttled":
                 leg.bytes_per_second = self.rng.uniform(20_000, 200_000)
             else:

@@ -72,7 +72,7 @@ def fill(disk: Path) -> Path:
     return ballast
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(360)
 async def test_on_a_full_disk_nothing_is_acknowledged_that_is_not_kept_and_with_room_again_all_goes_on(
     stage: Stage, small_disk: Path
 ) -> None:

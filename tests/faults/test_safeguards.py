@@ -22,6 +22,7 @@ def test_every_safeguard_has_a_control() -> None:
     assert {control.safeguard for control in CONTROLS} == SAFEGUARDS.keys()
 
 
+@pytest.mark.timeout(360)  # the first one waits for the stack and its rooms
 @pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.safeguard.replace(" ", "-"))
 async def test_the_checker_catches_its_absence_and_finds_nothing_with_it(stage: Stage, control: Control) -> None:
     run = await stage.new_run(off=control.beside)
