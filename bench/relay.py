@@ -65,6 +65,12 @@ async def _measure(rig: Rig, timeline: Timeline) -> dict[str, Any]:
     loaded = await _latency(lambda side: run.under_load(side, rate))
     return {
         "rounds": ROUNDS,
+        "medians": {
+            "throughput_ratio_by_rooms": {rooms: level["ratio"] for rooms, level in throughput.items()},
+            "added_ms_one_at_a_time": {name: alone[name]["added_ms"] for name in ("p50", "p99")},
+            "added_ms_under_load": {name: loaded[name]["added_ms"] for name in ("p50", "p99")},
+            "acknowledgement_to_bare_insert": acknowledgement["ratio"],
+        },
         "throughput_ratio": min(level["ratio"] for level in throughput.values()),
         "throughput_by_rooms": throughput,
         "latency_one_at_a_time": alone,
