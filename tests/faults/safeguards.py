@@ -5,9 +5,8 @@ A run without one of them must be caught by the checker: else the checker sees n
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from itertools import count
 from typing import Any
 
 import bridge.actions.send_messages
@@ -20,7 +19,6 @@ from bridge.actions.handle_matrix_events import BATCH, HandleMatrixEvents
 from bridge.actions.relay_event import RelayEvent
 from bridge.actions.send_messages import SendMessages
 from bridge.db.inbox import InboxStore
-from bridge.db.lanes import LaneStore
 from bridge.db.outbox import OutboxStore
 from bridge.errors import DependencyDown
 from bridge.matrix.appservice import AppserviceEndpoints
@@ -32,13 +30,6 @@ from bridge.watch import Watch
 
 _TASKS: set["asyncio.Task[Any]"] = set()
 _LATE_SECONDS = 0.1
-_IN_VAIN_SECONDS = 3.0
-
-
-def switch_off(names: Sequence[str]) -> None:
-    """Take the named safeguards out of this process."""
-    for name in names:
-        (SAFEGUARDS.get(name) or MISTAKES[name])()
 
 
 def _later(work: Any) -> None:
@@ -246,48 +237,6 @@ def _swallow_failures_to_store() -> None:
     bridge.app.store_transaction = careless
 
 
-def _fail_to_send() -> None:
-    async def send(_self: SynapseHomeserver, *_args: Any, **_named: Any) -> None:
-        raise RuntimeError("a mistake of ours")
-
-    SynapseHomeserver.send = send  # type: ignore[assignment,method-assign]
-
-
-def _leave_every_other_send_unanswered() -> None:
-    send, sends = SynapseHomeserver.send, count(1)
-
-    async def unsteady(self: SynapseHomeserver, *args: Any, **named: Any) -> Any:
-        if next(sends) % 2:
-            raise DependencyDown("not answered")
-        return await send(self, *args, **named)
-
-    SynapseHomeserver.send = unsteady  # type: ignore[method-assign]
-
-
-def _notice_no_lost_lane() -> None:
-    """Go on with a lane that somebody else holds now: else the next beat of its heart would end the work."""
-    renew = LaneStore.renew
-
-    async def renewed(self: LaneStore, lane: Any, *, lease_seconds: float) -> bool:
-        await renew(self, lane, lease_seconds=lease_seconds)
-        return True
-
-    LaneStore.renew = renewed  # type: ignore[method-assign]
-
-
-def _wait_in_vain_for_the_first_answer() -> None:
-    send, sends = SynapseHomeserver.send, count(1)
-
-    async def unheard(self: SynapseHomeserver, *args: Any, **named: Any) -> Any:
-        answer = await send(self, *args, **named)
-        if next(sends) == 1:
-            await asyncio.sleep(_IN_VAIN_SECONDS)
-            raise DependencyDown("not answered")
-        return answer
-
-    SynapseHomeserver.send = unheard  # type: ignore[method-assign]
-
-
 SAFEGUARDS: Mapping[str, Callable[[], None]] = {
     "a transaction is stored before it is acknowledged": _acknowledge_transactions_early,
     "a transaction that could not be stored is refused": _swallow_failures_to_store,
@@ -308,11 +257,3 @@ SAFEGUARDS: Mapping[str, Callable[[], None]] = {
     "an old attempt is looked up": _look_up_nothing,
 }
 """Each safeguard in words, with what switches it off."""
-
-MISTAKES: Mapping[str, Callable[[], None]] = {
-    "a lost lane is not noticed": _notice_no_lost_lane,
-    "sending fails unexpectedly": _fail_to_send,
-    "the first answer is waited for in vain": _wait_in_vain_for_the_first_answer,
-    "every other send is not answered": _leave_every_other_send_unanswered,
-}
-"""What a scenario needs to come about: faults of a process itself, planted in the same way."""
