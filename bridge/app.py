@@ -26,6 +26,7 @@ from bridge.db.health import HealthStore
 from bridge.db.inbox import store_transaction
 from bridge.db.lanes import LaneStore, mend_counters
 from bridge.db.people import SessionStore
+from bridge.db.presence import Presence
 from bridge.db.schema import check_version, migrate
 from bridge.draining import Stop, cancel, drain
 from bridge.errors import ConfigError, DependencyDown, HomeserverRefused
@@ -81,6 +82,7 @@ async def running_bridge(config: Config, stop: Stop) -> AsyncGenerator["asyncio.
         house = house_of(config)
         ears = _Ears()
         bell = Bell(app_pool, config.database.url, ears.wake)
+        presence = Presence(app_pool, config.database.url, ears.wake)
         database = PostgresDatabase(app_pool, system_pool, bots=house.bots, clock=SystemClock(), wake=bell.ring)
         http = await http_to_synapse(stack, timeout_seconds=config.homeserver.request_timeout_seconds)
         homeserver = homeserver_of(config, house, http, on_trouble=ears.notice_trouble)
@@ -92,7 +94,7 @@ async def running_bridge(config: Config, stop: Stop) -> AsyncGenerator["asyncio.
         store = _store(app_pool, bell, on_trouble=ears.notice_trouble)
         await serve(stack, config.appservice.listen, appservice_app(config, house, database, store), stop)
         names = dict.fromkeys(house.bots.all, "BitNexus") | {house.bots.assistant: assistant.name}
-        lanes = LaneStore(app_pool)
+        lanes = LaneStore(app_pool, holder=presence.number)
         worker = ears.worker = _worker(
             config, house=house, database=database, homeserver=homeserver, assistant=assistant, lanes=lanes
         )
@@ -111,6 +113,8 @@ async def running_bridge(config: Config, stop: Stop) -> AsyncGenerator["asyncio.
                 "read figures": figures.run(),
                 "tell other processes": bell.tell(),
                 "listen to other processes": bell.listen(),
+                "show that we are there": presence.show(),
+                "watch who is there": presence.watch(),
             },
         )
         attached = asyncio.create_task(_attach(homeserver, worker, names), name="attach to Synapse")

@@ -82,6 +82,7 @@ class Worker:
     _bells: dict[Queue, asyncio.Event] = field(init=False)
     _running: dict[Queue, dict["asyncio.Task[None]", TenantID | None]] = field(init=False)
     _claiming: list["asyncio.Task[None]"] = field(init=False, default_factory=list["asyncio.Task[None]"])
+    _is_stopping: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         """Make a bell and a set of running lanes for each queue."""
@@ -108,9 +109,14 @@ class Worker:
 
     async def stop(self, *, drain_seconds: float) -> None:
         """Claim no more, let what runs come to its end, and cut it off after ``drain_seconds``."""
-        for task in self._claiming:
-            task.cancel()
-        await asyncio.gather(*self._claiming, return_exceptions=True)
+        self._is_stopping = True
+        self.wake_all()
+        if self._claiming:
+            # a claim under way is waited for: what it has taken, nobody else could take until the lease ends
+            _, hanging = await asyncio.wait(self._claiming, timeout=_LET_GO_SECONDS)
+            for task in hanging:
+                task.cancel()
+            await asyncio.gather(*hanging, return_exceptions=True)
         running = {task for tasks in self._running.values() for task in tasks}
         if running:
             _, late = await asyncio.wait(running, timeout=drain_seconds)
@@ -125,7 +131,7 @@ class Worker:
                 _, tasks = await asyncio.wait(tasks, timeout=seconds)
 
     async def _serve(self, queue: Queue) -> None:
-        while True:
+        while not self._is_stopping:
             self._bells[queue].clear()
             if not await self._claim(queue):
                 # not wait_for: in Python 3.11 it can swallow the cancellation of stop()

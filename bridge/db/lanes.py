@@ -40,8 +40,8 @@ _CLAIM: Final = (
     # seen again under the lock: another worker may have held the lane since
     "  WHERE free.queue = $1 AND free.pending > 0 AND free.not_before <= now() AND free.lease_until <= now()"
     "  ORDER BY queued.turn, queued.served_at LIMIT $2 FOR NO KEY UPDATE OF free SKIP LOCKED)"
-    " UPDATE lanes SET lease_until = now() + make_interval(secs => $3), fence = fence + 1, served_at = now()"
-    " FROM taken WHERE lanes.queue = $1 AND lanes.lane_key = taken.lane_key"
+    " UPDATE lanes SET lease_until = now() + make_interval(secs => $3), holder = $7, fence = fence + 1,"
+    "  served_at = now() FROM taken WHERE lanes.queue = $1 AND lanes.lane_key = taken.lane_key"
     " RETURNING lanes.queue, lanes.lane_key, tenant_id, fence, attempts, faults"
 )
 
@@ -119,8 +119,9 @@ async def mend_counters(app: Pool, system: Pool) -> int:
 class LaneStore:
     """Implements the port ``Lanes``; each call is a transaction of its own."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, pool: Pool, *, holder: int | None = None) -> None:
+        """``holder`` is the number by which this process shows that it is there, see ``bridge/db/presence.py``."""
+        self._pool, self._holder = pool, holder
 
     async def claim(
         self,
@@ -145,6 +146,7 @@ class LaneStore:
                 [tenant_id or "" for tenant_id in held],
                 list(held.values()),
                 most_per_tenant,
+                self._holder,
             )
         return [Lane(**dict(row)) for row in rows]
 

@@ -1,5 +1,6 @@
 """The Matrix acts that we make, as our bots or in the name of people; implements the port ``Homeserver``."""
 
+import asyncio
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
@@ -82,8 +83,11 @@ class SynapseHomeserver:
         content: Any = None,
         *,
         query: dict[str, str] | None = None,
+        with_device: bool = True,
     ) -> Any:
-        api = self._apis.get(user_id) or self._api(user_id)
+        """Make a request in a user's name; a bot's names its device too, which is refused while it has none."""
+        api = self._apis.get(user_id) if with_device else None
+        api = api or self._api(user_id)
         try:
             is_sensitive = method is not Method.GET
             # mautrix leaves the type of its JSON open
@@ -115,21 +119,27 @@ class SynapseHomeserver:
 
     async def prepare_bots(self, display_names: dict[UserID, str]) -> None:
         """Make our bots with their device and name, where they are not there yet."""
-        for bot in sorted(self._house.bots.all):
+        results = await asyncio.gather(
+            *(self._prepare_bot(bot, display_names.get(bot)) for bot in sorted(self._house.bots.all)),
+            return_exceptions=True,
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _prepare_bot(self, bot: UserID, display_name: str | None) -> None:
+        try:
+            await self._ensure_device(bot)
+        except HomeserverRefused:  # as whom nobody can act yet
             await self.register(bot)
             await self._ensure_device(bot)
-            if bot in display_names:
-                await self._ensure_display_name(bot, display_names[bot])
+        if display_name is not None:
+            await self._ensure_display_name(bot, display_name)
 
     async def _ensure_device(self, bot: UserID) -> None:
-        api = self._api(bot)  # without the device: naming one that does not exist is refused
-        self._apis[bot], with_device = api, self._apis[bot]
-        try:
-            devices = await self._request("list_devices", bot, Method.GET, Path.v3.devices)
-            if all(device["device_id"] != BOT_DEVICE for device in devices["devices"]):
-                await self.log_in(bot, BOT_DEVICE)
-        finally:
-            self._apis[bot] = with_device
+        devices = await self._request("list_devices", bot, Method.GET, Path.v3.devices, with_device=False)
+        if all(device["device_id"] != BOT_DEVICE for device in devices["devices"]):
+            await self.log_in(bot, BOT_DEVICE)
 
     async def _ensure_display_name(self, bot: UserID, display_name: str) -> None:
         profile = await self._request("profile", bot, Method.GET, Path.v3.profile[bot])
@@ -273,7 +283,8 @@ class SynapseHomeserver:
         }
         if device_id is not None:
             content["device_id"] = device_id
-        answer = await self._request("log_in", self._house.bots.creator, Method.POST, Path.v3.login, content)
+        creator = self._house.bots.creator
+        answer = await self._request("log_in", creator, Method.POST, Path.v3.login, content, with_device=False)
         return Login(
             access_token=AccessToken(answer["access_token"]),
             device_id=DeviceID(answer["device_id"]),

@@ -1,7 +1,7 @@
 """The worker: lanes claimed, held and let go; nothing that one of them does ends the others."""
 
 import asyncio
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
 import pytest
@@ -229,6 +229,26 @@ async def test_what_does_not_come_to_its_end_is_cut_off_and_let_go() -> None:
         assert cut.is_set()
         assert lanes.released.get_nowait() == ("a", None), "free for another worker at once"
         assert lanes.held == set()
+
+
+async def test_what_a_claim_under_way_has_taken_is_not_left_to_its_lease_by_a_stop() -> None:
+    lanes = FakeLanes(lane("a"))
+    lanes.claim_answer.clear()
+    async with working(lanes, one_item) as worker:
+        await until(lambda: "a" in lanes.held)
+        stopping = asyncio.create_task(worker.stop(drain_seconds=SOON))
+        await asyncio.sleep(0)
+        lanes.claim_answer.set()
+        await soon(stopping)
+        assert await soon(lanes.released.get()) == ("a", None)
+        assert lanes.held == set()
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Let others run until it is so."""
+    async with asyncio.timeout(SOON):
+        while not is_so():
+            await asyncio.sleep(0)
 
 
 async def test_a_worker_that_never_began_stops() -> None:

@@ -35,6 +35,8 @@ class FakeLanes:
         self.told: dict[str, tuple[str | None, bool]] = {}
         self.new_heads: dict[str, float | None] = {}
         self.lost: set[str] = set()
+        self.claim_answer = asyncio.Event()
+        self.claim_answer.set()
         self.release_gate = asyncio.Event()
         self.release_gate.set()
 
@@ -59,6 +61,7 @@ class FakeLanes:
             self.ready.remove(found)
             self.held.add(found.lane_key)
         self.claimed.put_nowait(len(claimed))
+        await self.claim_answer.wait()
         return claimed
 
     async def renew(self, lane: Lane, *, lease_seconds: float) -> bool:

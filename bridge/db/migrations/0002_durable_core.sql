@@ -15,7 +15,8 @@ GRANT SELECT, INSERT, UPDATE ON stream_positions TO bitnexus_app;
 
 ALTER TABLE lanes
   ADD COLUMN faults integer NOT NULL DEFAULT 0,    -- unexpected failures in a row of the lane's head
-  ADD COLUMN error text;                           -- what its head failed with last
+  ADD COLUMN error text,                           -- what its head failed with last
+  ADD COLUMN holder integer;                       -- whose lease it is: the number of a process that shows itself by a lock
 
 -- Who is next: the tenants with work are found by hopping through this, and of each the lane served longest ago.
 DROP INDEX lanes_ready;
