@@ -129,27 +129,27 @@ class SynapseHomeserver:
 
     async def _prepare_bot(self, bot: UserID, display_name: str | None) -> None:
         try:
-            await self._ensure_device(bot)
-        except HomeserverRefused:  # as whom nobody can act yet
+            shown = await self._display_name(bot)
+        except HomeserverRefused:  # it has no account yet
             await self.register(bot)
-            await self._ensure_device(bot)
-        if display_name is not None:
-            await self._ensure_display_name(bot, display_name)
+            shown = None
+        await self._ensure_device(bot)
+        if display_name is not None and shown != display_name:
+            await self.set_display_name(bot, display_name)
 
     async def _ensure_device(self, bot: UserID) -> None:
         devices = await self._request("list_devices", bot, Method.GET, Path.v3.devices, with_device=False)
         if all(device["device_id"] != BOT_DEVICE for device in devices["devices"]):
             await self.log_in(bot, BOT_DEVICE)
 
-    async def _ensure_display_name(self, bot: UserID, display_name: str) -> None:
-        profile = await self._request("profile", bot, Method.GET, Path.v3.profile[bot])
-        if profile.get("displayname") != display_name:
-            await self.set_display_name(bot, display_name)
+    async def _display_name(self, bot: UserID) -> str | None:
+        profile = await self._request("profile", bot, Method.GET, Path.v3.profile[bot], with_device=False)
+        return cast("str | None", profile.get("displayname"))
 
     async def ping(self) -> None:
         """Ask Synapse to ping us back, at which it delivers its backlog at once (MSC2659, Matrix 1.7)."""
         path = Path.v1.appservice[self._appservice_id].ping
-        await self._request("ping", self._house.bots.creator, Method.POST, path, {})
+        await self._request("ping", self._house.bots.creator, Method.POST, path, {}, with_device=False)
 
     async def register(self, user_id: UserID) -> None:
         """Create an account; one that exists is as good."""

@@ -1,7 +1,7 @@
 """The worker: lanes claimed, held and let go; nothing that one of them does ends the others."""
 
 import asyncio
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import pytest
@@ -235,20 +235,14 @@ async def test_what_a_claim_under_way_has_taken_is_not_left_to_its_lease_by_a_st
     lanes = FakeLanes(lane("a"))
     lanes.claim_answer.clear()
     async with working(lanes, one_item) as worker:
-        await until(lambda: "a" in lanes.held)
+        await soon(lanes.claimed.get())
+        assert lanes.held == {"a"}
         stopping = asyncio.create_task(worker.stop(drain_seconds=SOON))
         await asyncio.sleep(0)
         lanes.claim_answer.set()
         await soon(stopping)
         assert await soon(lanes.released.get()) == ("a", None)
         assert lanes.held == set()
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    """Let others run until it is so."""
-    async with asyncio.timeout(SOON):
-        while not is_so():
-            await asyncio.sleep(0)
 
 
 async def test_a_worker_that_never_began_stops() -> None:
