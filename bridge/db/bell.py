@@ -46,9 +46,11 @@ class Bell:
             queues: list[Queue] = sorted(self._rung)
             self._rung.clear()
             try:
-                async with connection_of(self._pool) as connection, connection.transaction():
-                    await connection.execute("SET LOCAL synchronous_commit = off")
-                    await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, ",".join([self._name, *queues]))
+                async with connection_of(self._pool) as connection:
+                    # together they are a transaction, in one round trip
+                    told = ",".join([self._name, *queues])
+                    notify = f"SELECT pg_notify('{CHANNEL}', '{told}')"
+                    await connection.execute(f"SET LOCAL synchronous_commit = off; {notify}")
             except (DependencyDown, asyncpg.PostgresError) as error:
                 # the others look by themselves
                 _log.warning("the bell was not heard outside", error=type(error).__name__)
