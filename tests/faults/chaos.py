@@ -25,7 +25,7 @@ BRIDGES = 4
 SETTINGS = {"worker": {"lease_seconds": 1.5}}
 """A bridge dies every half second: lanes of the dead must not rest for the five seconds that are usual."""
 LEAST_KILLS = 100
-_PRODUCER_PAUSE, _WRITER_PAUSE = 2.2, 1.0
+_PRODUCER_PAUSE, _WRITER_PAUSE = 4.0, 1.5
 _LIFETIME_SECONDS = (0.2, 1.8)
 _SETTLE_SECONDS = 120.0
 _QUIET_SECONDS = 3.0

@@ -61,7 +61,7 @@ class BridgeTormentor:
             kind = self._kinds.draw()
             planted = ()
             if kind == "killed at a point":
-                planted = (Planted(point=self._points.draw(), passage=self.rng.randint(1, 3)),)
+                planted = (Planted(point=self._points.draw(), passage=self.rng.randint(1, 8)),)
             life = await self.replica.start(planted)
             await self._let_live(life, is_patient=bool(planted))
             self.rig.ledger.note(f"bridge {await self._end(life, kind)}")
