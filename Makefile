@@ -120,7 +120,7 @@ CHAOS_SEED ?=
 
 .PHONY: chaos
 chaos: python ## Ten minutes of faults of every kind under load; writes bench/results/chaos.json
-	@$(PY) -m bridge.demo.prepare synapse
+	@$(PY) -m bridge.demo.prepare demo synapse
 	@$(PY) -m tests.faults --seconds $(CHAOS_SECONDS) $(if $(CHAOS_SEED),--seed $(CHAOS_SEED))
 
 .PHONY: bench neighbours

@@ -1,6 +1,6 @@
 """The whole surface of the HTTP API in one table."""
 
-from bridge.api import events, integration_keys, members, operation, sessions, tenants
+from bridge.api import events, explain, integration_keys, members, operation, rooms, sessions, tenants
 from bridge.api.call import CredentialKind, Noun, Route
 from bridge.api.shapes import (
     AiRoomAnswer,
@@ -8,6 +8,7 @@ from bridge.api.shapes import (
     DeliveriesAnswer,
     DeliveryAnswer,
     EventBody,
+    ExplainAnswer,
     HealthAnswer,
     IntegrationKeyBody,
     IntegrationKeyItem,
@@ -15,9 +16,14 @@ from bridge.api.shapes import (
     JobAnswer,
     MemberBody,
     MemberItem,
+    MembersBody,
+    OffboardAnswer,
     Page,
     PlanAnswer,
     ReconcileBody,
+    RoleBody,
+    RoomBody,
+    RoomChangeBody,
     SessionAnswer,
     SessionBody,
     TenantAnswer,
@@ -28,6 +34,7 @@ from bridge.api.shapes import (
 )
 
 _PLATFORM: frozenset[CredentialKind] = frozenset({"platform"})
+_ADMINISTRATOR: frozenset[CredentialKind] = frozenset({"platform", "session"})
 _INTEGRATION: frozenset[CredentialKind] = frozenset({"integration"})
 _SESSION: frozenset[CredentialKind] = frozenset({"session"})
 _PAGED = ("after", "limit")
@@ -39,27 +46,51 @@ ROUTES: tuple[Route, ...] = (
           summary="Make a tenant what the body says", credentials=_PLATFORM, body=TenantBody, answer=ChangeAnswer),
     Route(method="GET", path="/v1/tenants/{tenant_id}", handler=tenants.get_tenant, noun=Noun.TENANTS,
           summary="Show a tenant as it is desired", credentials=_PLATFORM, answer=TenantAnswer),
+    Route(method="DELETE", path="/v1/tenants/{tenant_id}", handler=tenants.delete_tenant, noun=Noun.TENANTS,
+          summary="Off-board a tenant: suspend it at once, remove it after its days of grace", credentials=_PLATFORM,
+          answer=OffboardAnswer, query=("grace_days", "now", "confirm")),
     Route(method="GET", path="/v1/tenants/{tenant_id}/plan", handler=tenants.get_plan, noun=Noun.TENANTS,
           summary="Show what reconcile would do now", credentials=_PLATFORM, answer=PlanAnswer),
     Route(method="POST", path="/v1/tenants/{tenant_id}/reconcile", handler=tenants.post_reconcile, noun=Noun.TENANTS,
           summary="Ask for a reconcile", credentials=_PLATFORM, body=ReconcileBody, answer=ChangeAnswer),
+    Route(method="GET", path="/v1/tenants/{tenant_id}/explain", handler=explain.get_explanation, noun=Noun.TENANTS,
+          summary="Say why somebody is or is not in a room, and with which power", credentials=_ADMINISTRATOR,
+          answer=ExplainAnswer, query=("user_id", "room")),
+    Route(method="POST", path="/v1/tenants/{tenant_id}/rooms", handler=rooms.post_room, noun=Noun.ROOMS,
+          summary="Add a room, or open an archived one again", credentials=_ADMINISTRATOR, body=RoomBody,
+          answer=ChangeAnswer, status=201),
+    Route(method="PATCH", path="/v1/tenants/{tenant_id}/rooms/{key}", handler=rooms.patch_room, noun=Noun.ROOMS,
+          summary="Change what the body names of a room", credentials=_ADMINISTRATOR, body=RoomChangeBody,
+          answer=ChangeAnswer),
+    Route(method="DELETE", path="/v1/tenants/{tenant_id}/rooms/{key}", handler=rooms.delete_room, noun=Noun.ROOMS,
+          summary="Archive a room: it is emptied and unlinked, its history stays", credentials=_ADMINISTRATOR,
+          answer=ChangeAnswer),
     Route(method="GET", path="/v1/jobs/{job_id}", handler=tenants.get_job, noun=Noun.JOBS,
           summary="Show how far a job is", credentials=_PLATFORM, answer=JobAnswer),
     Route(method="GET", path="/v1/tenants/{tenant_id}/members", handler=members.get_members, noun=Noun.MEMBERS,
           summary="List a tenant's members", credentials=_PLATFORM, answer=Page[MemberItem], query=_PAGED),
+    Route(method="PUT", path="/v1/tenants/{tenant_id}/members", handler=members.put_members, noun=Noun.MEMBERS,
+          summary="Make a tenant's members exactly those of the list", credentials=_PLATFORM, body=MembersBody,
+          answer=ChangeAnswer, query=("confirm_plan",)),
     Route(method="PUT", path="/v1/tenants/{tenant_id}/members/{user_id}", handler=members.put_member,
           noun=Noun.MEMBERS, summary="Put a person into a tenant, or change their role or name",
           credentials=_PLATFORM, body=MemberBody, answer=ChangeAnswer),
+    Route(method="PATCH", path="/v1/tenants/{tenant_id}/members/{user_id}", handler=members.patch_member,
+          noun=Noun.MEMBERS, summary="Give a member another role", credentials=_ADMINISTRATOR, body=RoleBody,
+          answer=ChangeAnswer),
     Route(method="DELETE", path="/v1/tenants/{tenant_id}/members/{user_id}", handler=members.delete_member,
           noun=Noun.MEMBERS, summary="Take a person out of a tenant", credentials=_PLATFORM, answer=ChangeAnswer),
     Route(method="PUT", path="/v1/users/{user_id}", handler=members.put_user, noun=Noun.USERS,
-          summary="Set a person's name, status and whether they are BitNexus staff", credentials=_PLATFORM,
-          body=UserBody, answer=UserAnswer),
+          summary="Set a person's name, picture, status and whether they are BitNexus staff",
+          credentials=_PLATFORM, body=UserBody, answer=UserAnswer),
+    Route(method="GET", path="/v1/users/{user_id}", handler=members.get_user, noun=Noun.USERS,
+          summary="Show a person of BitNexus", credentials=_PLATFORM, answer=UserAnswer),
     Route(method="POST", path="/v1/tenants/{tenant_id}/integration-keys", handler=integration_keys.post_key,
           noun=Noun.KEYS, summary="Make an integration key; its secret is shown this once", credentials=_PLATFORM,
           body=IntegrationKeyBody, answer=IntegrationKeySecret, status=201),
     Route(method="GET", path="/v1/tenants/{tenant_id}/integration-keys", handler=integration_keys.get_keys,
-          noun=Noun.KEYS, summary="List integration keys", credentials=_PLATFORM, answer=Page[IntegrationKeyItem]),
+          noun=Noun.KEYS, summary="List integration keys", credentials=_PLATFORM, answer=Page[IntegrationKeyItem],
+          query=_PAGED),
     Route(method="DELETE", path="/v1/tenants/{tenant_id}/integration-keys/{key_id}",
           handler=integration_keys.delete_key, noun=Noun.KEYS, summary="Revoke an integration key",
           credentials=_PLATFORM, status=204),

@@ -166,6 +166,11 @@ class SynapseHomeserver:
         path = Path.v3.profile[user_id].displayname
         await self._request("set_display_name", user_id, Method.PUT, path, {"displayname": display_name})
 
+    async def set_avatar(self, user_id: UserID, avatar_url: str) -> None:
+        """Set a picture in the user's own name; an empty address takes it away."""
+        path = Path.v3.profile[user_id].avatar_url
+        await self._request("set_avatar", user_id, Method.PUT, path, {"avatar_url": avatar_url})
+
     async def create_room(self, effect: CreateRoom) -> RoomID:
         """Create a room as the creator; the other bots are invited."""
         creator = self._house.bots.creator
@@ -182,19 +187,23 @@ class SynapseHomeserver:
         answer = await self._request("create_room", creator, Method.POST, Path.v3.createRoom, content)
         return RoomID(answer["room_id"])
 
-    async def find_room(self, effect: CreateRoom, *, known: frozenset[RoomID]) -> RoomID | None:
-        """Look through the creator's rooms that are not known for the one that this effect made."""
+    async def find_room(
+        self, effect: CreateRoom, known: Callable[[Sequence[RoomID]], Awaitable[frozenset[RoomID]]]
+    ) -> RoomID | None:
+        """Look through the creator's rooms that are nobody's for the one that this effect made."""
         creator = self._house.bots.creator
         joined = await self._request("joined_rooms", creator, Method.GET, Path.v3.joined_rooms)
+        room_ids = [RoomID(room_id) for room_id in joined["joined_rooms"]]
+        needs_no_look = await known(room_ids)
         wanted = (effect.creation_content[CREATION_TENANT], effect.creation_content[CREATION_KEY])
-        for room_id in joined["joined_rooms"]:
-            if room_id in known:
+        for room_id in room_ids:
+            if room_id in needs_no_look:
                 continue
             birth = await self._request(
                 "room_create_event", creator, Method.GET, Path.v3.rooms[room_id].state["m.room.create"]
             )
             if (birth.get(CREATION_TENANT), birth.get(CREATION_KEY)) == wanted:
-                return RoomID(room_id)
+                return room_id
         return None
 
     async def set_state(self, room_id: RoomID, event_type: str, state_key: str, content: JsonObject) -> EventID:
@@ -204,9 +213,10 @@ class SynapseHomeserver:
         return EventID(answer["event_id"])
 
     async def invite(self, room_id: RoomID, user_id: UserID) -> None:
-        """Invite a user as the creator."""
-        path = Path.v3.rooms[room_id].invite
-        await self._request("invite", self._house.bots.creator, Method.POST, path, {"user_id": user_id})
+        """Invite a user as the creator; the creator itself as the keeper."""
+        bots, path = self._house.bots, Path.v3.rooms[room_id].invite
+        inviter = bots.keeper if user_id == bots.creator else bots.creator
+        await self._request("invite", inviter, Method.POST, path, {"user_id": user_id})
 
     async def join(self, room_id: RoomID, user_id: UserID) -> None:
         """Join a room in the user's own name; being in it already is as good."""
@@ -222,9 +232,12 @@ class SynapseHomeserver:
                 raise
 
     async def room_state(self, room_id: RoomID) -> Sequence[MatrixEvent]:
-        """Return the whole current state of a room, as the creator sees it."""
-        path = Path.v3.rooms[room_id].state
-        events = await self._request("room_state", self._house.bots.creator, Method.GET, path)
+        """Return the whole current state of a room, as the creator sees it, or the keeper where it is not in it."""
+        bots, path = self._house.bots, Path.v3.rooms[room_id].state
+        try:
+            events = await self._request("room_state", bots.creator, Method.GET, path)
+        except HomeserverRefused:
+            events = await self._request("room_state", bots.keeper, Method.GET, path)
         return [parse_event({**event, "room_id": room_id}) for event in events]
 
     async def send(
@@ -298,6 +311,10 @@ class SynapseHomeserver:
         except HomeserverRefused as error:
             if error.http_status != HTTPStatus.NOT_FOUND:
                 raise
+
+    async def log_out_everywhere(self, user_id: UserID) -> None:
+        """Delete every device of a user, and every token; waiting syncs return empty."""
+        await self._request("log_out_everywhere", user_id, Method.POST, Path.v3.logout.all, {})
 
 
 def _our_error(act: str, error: MatrixRequestError) -> DependencyDown | HomeserverRefused:
