@@ -5,6 +5,7 @@ import os
 import random
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -139,8 +140,10 @@ class PartTormentor:
             "SELECT pid FROM pg_stat_activity WHERE usename IN ('bitnexus_app', 'synapse') ORDER BY pid"
         )
         connection.terminate()
-        if rows:
-            os.kill(self.rng.choice(rows)["pid"], signal.SIGKILL)
+        pids = {row["pid"] for row in rows} & set(
+            self._postgres_pids()
+        )  # a bridge that died may have taken its own along
+        if pids and _signal_all([self.rng.choice(sorted(pids))], signal.SIGKILL):
             self._killed("PostgreSQL's backend")
         await until(lambda: answers(dsn), bool, seconds=60)
 
@@ -221,12 +224,14 @@ async def answers(dsn: str) -> bool:
     return True
 
 
-def _signal_all(pids: Sequence[int], number: signal.Signals) -> None:
+def _signal_all(pids: Sequence[int], number: signal.Signals) -> int:
+    """Signal processes and return how many of them were there still."""
+    reached = 0
     for pid in pids:
-        try:
+        with suppress(ProcessLookupError):
             os.kill(pid, number)
-        except ProcessLookupError:
-            continue
+            reached += 1
+    return reached
 
 
 async def _ended(life: Life, seconds: float) -> bool:
