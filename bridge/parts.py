@@ -14,7 +14,7 @@ from bridge.matrix.stream import SynapseStream
 from bridge.model.ids import UserID
 from bridge.model.room import Bots, MatrixHouse
 
-_CLOSE_SECONDS = 2.0
+CLOSE_SECONDS = 2.0
 
 
 def house_of(config: Config) -> MatrixHouse:
@@ -45,7 +45,7 @@ async def open_pools(config: Config, stack: AsyncExitStack, *, size: int, applic
 async def _close(pool: Pool) -> None:
     """Close a pool; a PostgreSQL that does not answer must not hold up our end."""
     try:
-        async with asyncio.timeout(_CLOSE_SECONDS):
+        async with asyncio.timeout(CLOSE_SECONDS):
             await pool.close()
     except TimeoutError:
         pool.terminate()

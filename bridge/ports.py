@@ -86,6 +86,12 @@ class Rooms(Protocol):
 
     async def find_kind(self, room_id: RoomID) -> RoomKind | None: ...
 
+    async def find_addressed(
+        self, room_keys: Sequence[RoomKey], member_ids: Sequence[MemberID]
+    ) -> tuple[Mapping[RoomKey, RoomID], Mapping[MemberID, UserID]]:
+        """Return those of the rooms and of the people that an event may name: what is open and made, and members."""
+        ...
+
     async def record_room(self, room_id: RoomID, key: RoomKey, room_type: str) -> None: ...
 
     async def record_state(self, events: Sequence[MatrixEvent]) -> Sequence[MatrixEvent]:
@@ -179,12 +185,15 @@ class Jobs(Protocol):
         """Return a number that rises whenever another reconcile is asked for while one is under way."""
         ...
 
-    async def begin(self, job_id: JobID, effects: Sequence[Effect]) -> int:
-        """Mark a job running with these effects ahead of it, behind those tried before; return the first's position."""
+    async def begin(self, lane: Lane, job_id: JobID, effects: Sequence[Effect]) -> int:
+        """Mark a job running with these effects ahead of it, behind those tried before; return the first's position.
+
+        The lane must still be held.
+        """
         ...
 
-    async def record_results(self, job_id: JobID, results: Sequence[Result]) -> None:
-        """Say what became of effects of a job."""
+    async def record_results(self, lane: Lane, job_id: JobID, results: Sequence[Result]) -> None:
+        """Say what became of effects of a job; the lane must still be held."""
         ...
 
     async def tried_before(self, job_id: JobID, effects: Sequence[CreateRoom]) -> frozenset[EffectID]:
@@ -478,10 +487,11 @@ class Lanes(Protocol):
         new_head_after_seconds: float | None = None,
         error: str | None = None,
         is_fault: bool = False,
-    ) -> None:
-        """Let go of a lane; ``retry_after_seconds`` says that its head failed and when to try again.
+    ) -> bool:
+        """Let go of a lane, and return whether it has more work that is due now.
 
-        ``new_head_after_seconds`` counts instead where the lane's items went on since it was claimed.
+        ``retry_after_seconds`` says that its head failed and when to try again; ``new_head_after_seconds`` counts
+        instead where the lane's items went on since it was claimed.
         """
         ...
 

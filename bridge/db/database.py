@@ -54,11 +54,15 @@ class TenantWork:
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncGenerator[None, None]:
+        """Undo only what the block did when it raises; a savepoint that is not needed ends with the transaction."""
+        await self._connection.execute("SAVEPOINT block")
         try:
-            async with self._connection.transaction():
-                yield
-        except asyncpg.DataError as error:
-            raise InvalidInput(f"the database cannot hold this: {error}") from error
+            yield
+        except BaseException as error:
+            await self._connection.execute("ROLLBACK TO SAVEPOINT block")
+            if isinstance(error, asyncpg.DataError):
+                raise InvalidInput(f"the database cannot hold this: {error}") from error
+            raise
 
 
 class TenantAct(TenantWork):
@@ -112,9 +116,20 @@ class PostgresDatabase:
 
     @asynccontextmanager
     async def _transaction(self, tenant_id: TenantID) -> AsyncGenerator[Connection, None]:
-        async with connection_of(self._app) as connection, connection.transaction():
-            await connection.execute("SELECT set_config('bitnexus.tenant_id', $1, true)", tenant_id)
-            yield connection
+        """Begin a transaction that sees one tenant, in one round trip.
+
+        Statements that go together cannot have parameters; so the tenant's id stands in them as hexadecimal digits,
+        which can say nothing but the id.
+        """
+        named = f"convert_from('\\x{tenant_id.encode().hex()}', 'UTF8')"
+        async with connection_of(self._app) as connection:
+            await connection.execute(f"BEGIN; SELECT set_config('bitnexus.tenant_id', {named}, true)")
+            try:
+                yield connection
+            except BaseException:
+                await connection.execute("ROLLBACK")
+                raise
+            await connection.execute("COMMIT")
 
     def _ring(self, work: TenantWork) -> None:
         for queue in work.woken:

@@ -7,7 +7,7 @@ the order of their ids, the people's standings.
 from collections.abc import Collection, Sequence
 
 from bridge.db.connection import Connection
-from bridge.db.lanes import add_to_lane, add_to_lanes, take_from_lane
+from bridge.db.lanes import add_to_lane, add_to_lanes, finish_items
 from bridge.model.ids import MemberID, TenantID
 from bridge.model.job import Lane
 from bridge.model.standing import STANDINGS_PREFIX, PersonTask, TaskKind
@@ -79,19 +79,17 @@ class PersonTaskStore:
         return found
 
     async def finish(self, lane: Lane, tasks: Sequence[PersonTask]) -> None:
-        await take_from_lane(self._connection, lane, count=len(tasks))
-        await self._delete(tasks)
+        await finish_items(
+            self._connection,
+            lane,
+            "DELETE FROM person_tasks WHERE task_id = ANY($5)",
+            [task.task_id for task in tasks],
+        )
 
     async def bury(self, lane: Lane, task: PersonTask, error: str) -> None:
-        await take_from_lane(self._connection, lane, count=1)
+        await self.finish(lane, [task])
         await self._connection.execute(
             "INSERT INTO quarantine (body, error) VALUES ($1, $2)", f"{task.kind} of {task.member_id}", error
-        )
-        await self._delete([task])
-
-    async def _delete(self, tasks: Sequence[PersonTask]) -> None:
-        await self._connection.execute(
-            "DELETE FROM person_tasks WHERE task_id = ANY($1)", [task.task_id for task in tasks]
         )
 
     async def record_told(self, *, expired: Collection[MemberID], restored: Collection[MemberID]) -> None:

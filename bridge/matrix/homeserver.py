@@ -1,5 +1,6 @@
 """The Matrix acts that we make, as our bots or in the name of people; implements the port ``Homeserver``."""
 
+import asyncio
 import hashlib
 import json
 import secrets
@@ -84,8 +85,11 @@ class SynapseHomeserver:
         content: Any = None,
         *,
         query: dict[str, str] | None = None,
+        with_device: bool = True,
     ) -> Any:
-        api = self._apis.get(user_id) or self._api(user_id)
+        """Make a request in a user's name; a bot's names its device too, which is refused while it has none."""
+        api = self._apis.get(user_id) if with_device else None
+        api = api or self._api(user_id)
         try:
             is_sensitive = method is not Method.GET
             # mautrix leaves the type of its JSON open
@@ -117,31 +121,37 @@ class SynapseHomeserver:
 
     async def prepare_bots(self, display_names: dict[UserID, str]) -> None:
         """Make our bots with their device and name, where they are not there yet."""
-        for bot in sorted(self._house.bots.all):
+        results = await asyncio.gather(
+            *(self._prepare_bot(bot, display_names.get(bot)) for bot in sorted(self._house.bots.all)),
+            return_exceptions=True,
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _prepare_bot(self, bot: UserID, display_name: str | None) -> None:
+        try:
+            shown = await self._display_name(bot)
+        except HomeserverRefused:  # it has no account yet
             await self.register(bot)
-            await self._ensure_device(bot)
-            if bot in display_names:
-                await self._ensure_display_name(bot, display_names[bot])
+            shown = None
+        await self._ensure_device(bot)
+        if display_name is not None and shown != display_name:
+            await self.set_display_name(bot, display_name)
 
     async def _ensure_device(self, bot: UserID) -> None:
-        api = self._api(bot)  # without the device: naming one that does not exist is refused
-        self._apis[bot], with_device = api, self._apis[bot]
-        try:
-            devices = await self._request("list_devices", bot, Method.GET, Path.v3.devices)
-            if all(device["device_id"] != BOT_DEVICE for device in devices["devices"]):
-                await self.log_in(bot, BOT_DEVICE)
-        finally:
-            self._apis[bot] = with_device
+        devices = await self._request("list_devices", bot, Method.GET, Path.v3.devices, with_device=False)
+        if all(device["device_id"] != BOT_DEVICE for device in devices["devices"]):
+            await self.log_in(bot, BOT_DEVICE)
 
-    async def _ensure_display_name(self, bot: UserID, display_name: str) -> None:
-        profile = await self._request("profile", bot, Method.GET, Path.v3.profile[bot])
-        if profile.get("displayname") != display_name:
-            await self.set_display_name(bot, display_name)
+    async def _display_name(self, bot: UserID) -> str | None:
+        profile = await self._request("profile", bot, Method.GET, Path.v3.profile[bot], with_device=False)
+        return cast("str | None", profile.get("displayname"))
 
     async def ping(self) -> None:
         """Ask Synapse to ping us back, at which it delivers its backlog at once (MSC2659, Matrix 1.7)."""
         path = Path.v1.appservice[self._appservice_id].ping
-        await self._request("ping", self._house.bots.creator, Method.POST, path, {})
+        await self._request("ping", self._house.bots.creator, Method.POST, path, {}, with_device=False)
 
     async def register(self, user_id: UserID) -> None:
         """Create an account; one that exists is as good."""
@@ -288,7 +298,8 @@ class SynapseHomeserver:
         }
         if device_id is not None:
             content["device_id"] = device_id
-        answer = await self._request("log_in", self._house.bots.creator, Method.POST, Path.v3.login, content)
+        creator = self._house.bots.creator
+        answer = await self._request("log_in", creator, Method.POST, Path.v3.login, content, with_device=False)
         return Login(
             access_token=AccessToken(answer["access_token"]),
             device_id=DeviceID(answer["device_id"]),

@@ -21,7 +21,7 @@ from bridge.errors import ConfigError, InvalidInput
 from bridge.model.audit import GENESIS, PLATFORM_ACTOR, AuditEntry
 from bridge.model.effect import RegisterUser
 from bridge.model.ids import MemberID, TenantID, UserID
-from bridge.model.job import Result
+from bridge.model.job import Lane, Result
 from bridge.model.tenant import Role
 from bridge.ports import Work
 from bridge.system import SystemClock
@@ -259,9 +259,11 @@ async def test_a_job_remembers_why_an_effect_failed(opened: Opened, backend: Bac
     async def play() -> None:
         async with opened.database.work(tenant_id) as work:
             job_id = await work.jobs.enqueue(1)
-            position = await work.jobs.begin(job_id, effects)
-            await work.jobs.record_results(job_id, [Result(position=position, effect=effects[0], error="no")])
-            await work.jobs.begin(job_id, [])  # the next round finds nothing else to do
+            fence = await opened.owner.fetchval("SELECT fence FROM lanes WHERE lane_key = $1", tenant_id)
+            lane = Lane(queue="reconcile", lane_key=tenant_id, tenant_id=tenant_id, fence=fence, attempts=0)
+            position = await work.jobs.begin(lane, job_id, effects)
+            await work.jobs.record_results(lane, job_id, [Result(position=position, effect=effects[0], error="no")])
+            await work.jobs.begin(lane, job_id, [])  # the next round finds nothing else to do
             job = await work.jobs.find(job_id)
             assert job is not None
             assert [(effect.state, effect.error) for effect in job.effects] == [("failed", "no")]

@@ -161,7 +161,8 @@ class FakeJobs(Store):
         queued = [job for job in jobs if (job.tenant_id, job.state) == (self._tenant_id, "queued")]
         return self._memory.asks[queued[0].job_id] if queued else 0
 
-    async def begin(self, job_id: JobID, effects: Sequence[Effect]) -> int:
+    async def begin(self, lane: Lane, job_id: JobID, effects: Sequence[Effect]) -> int:
+        self._check(lane)
         job = self._memory.jobs[job_id]
         targets = [effect_target(effect) for effect in effects]
         again = {target.effect_id for target in targets}
@@ -174,7 +175,8 @@ class FakeJobs(Store):
         self._memory.jobs[job_id] = replace(job, state="running", effects=kept + new)
         return len(kept)
 
-    async def record_results(self, job_id: JobID, results: Sequence[Result]) -> None:
+    async def record_results(self, lane: Lane, job_id: JobID, results: Sequence[Result]) -> None:
+        self._check(lane)
         job = self._memory.jobs[job_id]
         effects = list(job.effects)
         for result in results:

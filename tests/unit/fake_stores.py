@@ -213,6 +213,17 @@ class FakeRooms(Store):
     async def room_ids(self) -> Mapping[RoomKey, RoomID]:
         return {key: room_id for room_id, (owner, key, _) in self._memory.rooms.items() if owner == self._tenant_id}
 
+    async def find_addressed(
+        self, room_keys: Sequence[RoomKey], member_ids: Sequence[MemberID]
+    ) -> tuple[Mapping[RoomKey, RoomID], Mapping[MemberID, UserID]]:
+        tenant, room_ids = self._memory.tenants[self._tenant_id], await self.room_ids()
+        is_open = {room.key for room in tenant.rooms if not room.archived and not room.personal}
+        members = self._memory.memberships.get(self._tenant_id, {})
+        return (
+            {key: room_ids[key] for key in room_keys if key in room_ids and key in is_open},
+            {member_id: self._memory.people[member_id].user_id for member_id in member_ids if member_id in members},
+        )
+
     async def find_kind(self, room_id: RoomID) -> RoomKind | None:
         found = self._memory.rooms.get(room_id)
         if found is None or found[0] != self._tenant_id:
