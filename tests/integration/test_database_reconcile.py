@@ -239,6 +239,14 @@ async def test_every_tenant_is_read_in_turn_and_spread_over_the_day(own: OwnData
     assert await due(own, look_seconds=DAY) == []
 
 
+async def test_of_a_removed_tenant_nothing_is_ever_due(own: OwnDatabase) -> None:
+    await own.put_tenant()
+    await finish(own, await enqueue(own), JobOutcome(revision=1, error="refused"))
+    await own.ask("UPDATE tenants SET status = 'removed', updated_at = now() - interval '1 hour'")
+    await own.ask("UPDATE tenant_upkeep SET verified_at = now() - interval '9 days', retry_at = now() - interval '1 s'")
+    assert await due(own) == []
+
+
 async def test_a_verification_counts_when_every_room_was_read(own: OwnDatabase) -> None:
     await own.put_tenant()
     await carry_out(own, TOPIC)
