@@ -167,15 +167,15 @@ class PostgresDatabase:
         async with connection_of(self._system) as connection:
             unsettled = await connection.fetch(
                 "SELECT t.tenant_id FROM tenants t LEFT JOIN tenant_upkeep k USING (tenant_id)"
-                " WHERE t.revision IS DISTINCT FROM k.settled_revision"
-                " AND t.updated_at < now() - make_interval(secs => $1)"
-                " AND coalesce(k.retry_at, '-infinity') <= now()"
-                " UNION SELECT tenant_id FROM tenant_upkeep WHERE retry_at <= now() LIMIT $2",
+                " WHERE t.status <> 'removed' AND coalesce(k.retry_at, '-infinity') <= now()"
+                " AND (k.retry_at IS NOT NULL OR t.revision IS DISTINCT FROM k.settled_revision"
+                "  AND t.updated_at < now() - make_interval(secs => $1)) LIMIT $2",
                 look_seconds,
                 _MOST_DUE,
             )
             unread = await connection.fetch(
-                "SELECT tenant_id FROM tenant_upkeep WHERE verified_at < now() - make_interval(secs => $1)"
+                "SELECT tenant_id FROM tenant_upkeep JOIN tenants USING (tenant_id)"
+                " WHERE verified_at < now() - make_interval(secs => $1) AND status <> 'removed'"
                 " ORDER BY verified_at LIMIT (SELECT greatest(1, ceil(count(*) * $2::float8 / $1)) FROM tenant_upkeep)",
                 verify_seconds,
                 look_seconds,
