@@ -9,6 +9,7 @@ RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parents[1] / "docs" / "figures.md"
 _BEGIN, _END = "<!-- Written by python -m bench: begin -->\n", "<!-- end -->"
 _SHORT = 10
+_QUIET = 0.5
 
 Result = Mapping[str, Any]
 
@@ -32,7 +33,11 @@ def _sections() -> Iterable[str]:
         path = RESULTS / f"{name}.json"
         if path.exists():
             result = json.loads(path.read_text(encoding="utf-8"))
-            origin = f"`{result['command']}` at commit `{result['commit'][:_SHORT]}`"
+            load = result["machine"].get("load_of_others")
+            busy = (
+                "" if load is None or load < _QUIET else f", on a machine that was busy with other things (load {load})"
+            )
+            origin = f"`{result['command']}` at commit `{result['commit'][:_SHORT]}`{busy}"
             table = ["| " + " | ".join(map(str, row)) + " |" for row in rows(result)]
             rule = "|" + "---|" * table[0].count(" | ") + "---|"
             yield "\n".join([f"### {name.title()}", "", f"{origin}.", "", table[0], rule, *table[1:]])

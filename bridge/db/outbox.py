@@ -7,12 +7,17 @@ from typing import Final
 import asyncpg
 
 from bridge.db.connection import Connection, rows_of
-from bridge.db.lanes import finish_items, hold_lane
+from bridge.db.lanes import LaneLost, finish_items, hold_lane
 from bridge.model.event import BusinessEvent, Delivery, MatrixEvent, OutboxItem, Outcome, Outgoing, Refused
 from bridge.model.ids import DeliveryID, OutboxID, RoomID, RoomKey, TenantID
 from bridge.model.job import Lane
 from bridge.ports import Queue
 from bridge.telemetry import OUTBOX_FINISHED
+
+_COLUMNS: Final = (
+    "outbox_id, room_id, kind, sender, event_type, content, nonce::text, attempts, first_attempt_at, failures,"
+    " delivery_id"
+)
 
 _ENQUEUED: Final = (
     "message AS (INSERT INTO outbox (tenant_id, room_id, kind, sender, event_type, content, delivery_id)"
@@ -61,25 +66,38 @@ class OutboxStore:
 
     async def pending(self, room_id: RoomID, *, limit: int) -> Sequence[OutboxItem]:
         rows = await self._connection.fetch(
-            "SELECT outbox_id, room_id, kind, sender, event_type, content, nonce::text, attempts, first_attempt_at,"
-            " failures, delivery_id FROM outbox"
+            f"SELECT {_COLUMNS} FROM outbox"  # noqa: S608 - a literal of ours
             " WHERE tenant_id = $1 AND room_id = $2 AND state = 'pending' ORDER BY outbox_id LIMIT $3",
             self._tenant_id,
             room_id,
             limit,
         )
-        return [OutboxItem(tenant_id=self._tenant_id, **dict(row)) for row in rows]
+        return [self._item(row) for row in rows]
+
+    def _item(self, row: asyncpg.Record) -> OutboxItem:
+        return OutboxItem(tenant_id=self._tenant_id, **dict(row))
 
     async def take_up(self, lane: Lane, *, limit: int) -> Sequence[OutboxItem]:
-        await hold_lane(self._connection, lane)
-        items = await self.pending(RoomID(lane.lane_key), limit=limit)
-        await self._connection.execute(
-            "UPDATE outbox SET attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, now())"
-            " WHERE tenant_id = $1 AND outbox_id = ANY($2)",
+        rows = await self._connection.fetch(
+            "WITH held AS MATERIALIZED (SELECT FROM lanes WHERE queue = $1 AND lane_key = $2 AND fence = $3"  # noqa: S608 - as above
+            "  FOR NO KEY UPDATE),"
+            f" next AS MATERIALIZED (SELECT {_COLUMNS} FROM outbox WHERE tenant_id = $4 AND room_id = $2"
+            "  AND state = 'pending' AND EXISTS (SELECT FROM held) ORDER BY outbox_id LIMIT $5),"
+            " taken AS (UPDATE outbox SET attempts = outbox.attempts + 1,"
+            "  first_attempt_at = coalesce(outbox.first_attempt_at, now()) FROM next"
+            # seen again under the lock: an echo may have come since
+            "  WHERE tenant_id = $4 AND outbox.outbox_id = next.outbox_id AND outbox.state = 'pending'"
+            "  RETURNING outbox.outbox_id)"
+            " SELECT next.* FROM held LEFT JOIN (next JOIN taken USING (outbox_id)) ON true ORDER BY outbox_id",
+            lane.queue,
+            lane.lane_key,
+            lane.fence,
             self._tenant_id,
-            [item.outbox_id for item in items],
+            limit,
         )
-        return items
+        if not rows:
+            raise LaneLost
+        return [self._item(row) for row in rows if row["outbox_id"] is not None]
 
     async def record_failure(self, lane: Lane, outbox_id: OutboxID) -> None:
         await hold_lane(self._connection, lane)
