@@ -1,4 +1,4 @@
-"""Store what a file wishes for, and watch a running bridge make it so."""
+"""Store what a file wishes for, or ask for everything to be read, and watch a running bridge do it."""
 
 import asyncio
 import time
@@ -23,9 +23,10 @@ _PATIENCE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How it ended for a tenant: ``left`` counts what is still to be done."""
+    """How it ended for a tenant: ``made`` counts the effects that were, ``left`` those that are still to be."""
 
     tenant_id: TenantID
+    made: int
     failed: tuple[EffectResult, ...]
     error: str | None
     left: int
@@ -48,10 +49,7 @@ class Application:
 
     async def run(self, wishes: Sequence[WholeWish], plans: Sequence[WishPlan]) -> list[Outcome]:
         """Store each wish and wait for its jobs; returns how it ended, tenant by tenant."""
-        with Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-            console=self.console, transient=False,
-        ) as bars:  # fmt: skip
+        with self._bars() as bars:
             jobs: dict[TenantID, list[JobID]] = {}
             storing = bars.add_task("Storing", total=len(wishes))
             for wish, plan in zip(wishes, plans, strict=True):
@@ -59,6 +57,22 @@ class Application:
                 bars.advance(storing)
             await self._watch(bars, [job_id for ids in jobs.values() for job_id in ids])
         return [await self._outcome(tenant_id, ids) for tenant_id, ids in jobs.items()]
+
+    async def verify(self, tenant_ids: Sequence[TenantID]) -> list[Outcome]:
+        """Have every room of tenants read, of all when none is named; returns how it ended, tenant by tenant."""
+        with self._bars() as bars:
+            jobs = await self.desk.verify_tenants(tenant_ids)
+            await self._watch(bars, list(jobs.values()))
+        return [await self._outcome(tenant_id, [job_id]) for tenant_id, job_id in jobs.items()]
+
+    def _bars(self) -> Progress:
+        return Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self.console,
+        )
 
     async def _store(self, wish: WholeWish, plan: WishPlan) -> list[JobID]:
         changes = [await self.desk.upsert_tenant(wish.tenant_id, wish.tenant, acting_user=OPERATOR)]
@@ -74,13 +88,17 @@ class Application:
         """Show effects as they are made, until every job is over."""
         if not job_ids:
             return
+        reconciling = bars.add_task("Reconciles", total=len(job_ids))
         making = bars.add_task("In Matrix", total=None)
+        seen = {job_id: await self._job(job_id) for job_id in job_ids}
         while True:
-            jobs = [await self._job(job_id) for job_id in job_ids]
-            _update(bars, making, jobs)
-            if all(job.state in {"done", "failed"} for job in jobs):
+            waiting = [job_id for job_id, job in seen.items() if job.state not in {"done", "failed"}]
+            bars.update(reconciling, completed=len(seen) - len(waiting))
+            _update(bars, making, list(seen.values()))
+            if not waiting:
                 return
-            self._warn_when_nothing_happens(jobs)
+            self._warn_when_nothing_happens(list(seen.values()))
+            seen |= {job_id: await self._job(job_id) for job_id in waiting}
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _job(self, job_id: JobID) -> Job:
@@ -106,6 +124,7 @@ class Application:
         last = jobs[-1] if jobs else None
         return Outcome(
             tenant_id=tenant_id,
+            made=sum(effect.state == "done" for job in jobs for effect in job.effects),
             failed=tuple(effect for effect in last.effects if effect.state == "failed") if last else (),
             error=last.error if last else None,
             left=len(plan.effects),

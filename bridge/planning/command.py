@@ -1,7 +1,9 @@
-"""The commands ``bitnexus-chat plan`` and ``bitnexus-chat apply``, as the command line has them."""
+"""The commands ``bitnexus-chat plan``, ``apply`` and ``verify``, as the command line has them."""
 
 import argparse
 from pathlib import Path
+
+from bridge.model.ids import parse_tenant_id
 
 
 def plan_parser(command: argparse.ArgumentParser) -> None:
@@ -22,6 +24,12 @@ def apply_parser(command: argparse.ArgumentParser) -> None:
     command.set_defaults(command=_apply)
 
 
+def verify_parser(command: argparse.ArgumentParser) -> None:
+    """Make a parser that of ``verify``."""
+    command.add_argument("tenants", nargs="*", metavar="TENANT", help="ids of tenants; none for all")
+    command.set_defaults(command=_verify)
+
+
 def _plan(options: argparse.Namespace) -> int:
     # here, so that no other command waits for what only this one imports
     from bridge.planning.run import run_plan
@@ -34,3 +42,10 @@ def _apply(options: argparse.Namespace) -> int:
     from bridge.planning.run import run_apply
 
     return run_apply(options.config, options.file, is_confirmed=options.yes, wanted_hash=options.plan)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    # here, as above
+    from bridge.planning.run import run_verify
+
+    return run_verify(options.config, [parse_tenant_id(found, path="TENANT") for found in options.tenants])

@@ -10,6 +10,7 @@ from bridge.actions.plan_wish import PlanWish
 from bridge.actions.replace_members import ReplaceMembers
 from bridge.actions.show_tenant import ShowJob
 from bridge.actions.upsert_tenant import UpsertTenant
+from bridge.actions.verify_tenants import VerifyTenants
 from bridge.config import Config
 from bridge.db.bell import Bell
 from bridge.db.database import PostgresDatabase
@@ -28,6 +29,7 @@ class Desk:
     replace_members: ReplaceMembers
     plan_tenant: PlanTenant
     show_job: ShowJob
+    verify_tenants: VerifyTenants
 
 
 @asynccontextmanager
@@ -53,6 +55,7 @@ async def open_desk(config: Config) -> AsyncGenerator[Desk, None]:
             ),
             plan_tenant=PlanTenant(database=database, house=house),
             show_job=ShowJob(database=database),
+            verify_tenants=VerifyTenants(database=database),
         )
 
 

@@ -13,6 +13,7 @@ from rich.text import Text
 from bridge.actions.plan_wish import WholeWish, WishPlan
 from bridge.config import Config, load_config
 from bridge.errors import InvalidInput
+from bridge.model.ids import TenantID
 from bridge.planning.apply import Application, Outcome
 from bridge.planning.desk import Desk, open_desk
 from bridge.planning.file import read_tenants, with_place
@@ -51,6 +52,26 @@ def run_apply(config_path: Path, file: Path, *, is_confirmed: bool, wanted_hash:
         return 130
 
 
+def run_verify(config_path: Path, tenant_ids: Sequence[TenantID]) -> int:
+    """Have every room of tenants read and mended, of all when none is named; 0 when everything stands."""
+    logging.disable()  # as above
+    console = _console()
+    try:
+        return asyncio.run(_verify(load_config(config_path), tenant_ids, console))
+    except KeyboardInterrupt:
+        console.print("Stopped watching. What was asked for goes on.", style="yellow")
+        return 130
+
+
+async def _verify(config: Config, tenant_ids: Sequence[TenantID], console: Console) -> int:
+    async with open_desk(config) as desk:
+        outcomes = await Application(desk=desk, console=console).verify(tenant_ids)
+    for outcome in outcomes:
+        if outcome.made:
+            console.print(Text(f"{outcome.tenant_id}: {outcome.made} effects mended what differed", style="yellow"))
+    return _tell(outcomes, console, done=f"Done: {len(outcomes)} tenants were read, and everything stands.")
+
+
 def _console() -> Console:
     return Console(width=None if sys.stdout.isatty() else _WIDEST)
 
@@ -84,7 +105,7 @@ async def _show_ask_and_apply(
             console.print(Text(refusal, style="bold red"), soft_wrap=True)
             return 1
         outcomes = await Application(desk=desk, console=console).run(wishes, plans)
-    return _tell(outcomes, console)
+    return _tell(outcomes, console, done="Done: everything stands as the file says.")
 
 
 def _refusal(plans: Sequence[WishPlan], *, is_confirmed: bool, wanted_hash: str | None) -> str | None:
@@ -102,7 +123,7 @@ def _refusal(plans: Sequence[WishPlan], *, is_confirmed: bool, wanted_hash: str 
     return None if Confirm.ask("Do this?", default=False) else "Nothing was done."
 
 
-def _tell(outcomes: Sequence[Outcome], console: Console) -> int:
+def _tell(outcomes: Sequence[Outcome], console: Console, *, done: str) -> int:
     """Say how it ended; 0 only when everything stands."""
     for outcome in outcomes:
         if outcome.is_done:
@@ -113,6 +134,6 @@ def _tell(outcomes: Sequence[Outcome], console: Console) -> int:
             about = " ".join(part for part in (effect.target.room_key, effect.target.user_id) if part)
             console.print(Text(f"  - {effect.target.kind} {about}: {effect.error}", style="red"), soft_wrap=True)
     if all(outcome.is_done for outcome in outcomes):
-        console.print(Text("Done: everything stands as the file says.", style="green"))
+        console.print(Text(done, style="green"))
         return 0
     return 1

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import CHECKOUT
 from tests.support.backend import Backend, member_id
-from tests.support.matrix_calls import config_of
+from tests.support.matrix_calls import config_of, metrics_url
 from tests.support.waiting import until
 
 SECONDS = 90.0
@@ -158,6 +159,33 @@ async def test_an_apply_that_is_interrupted_goes_on_and_the_same_again_sees_the_
     assert again.status == 0, again.output
     ann = await backend.sign_in(member_id(file.tenant_id, "ann"))
     assert len(await ann.rooms()) == 7
+
+
+async def test_verify_reads_every_room_of_a_tenant_and_says_so(backend: Backend, file: File) -> None:
+    file.write(ann="owner", ben="member")
+    assert (await run(backend, "apply", file.path, "--yes")).status == 0
+    before = await calls_by_act(backend)
+    verified = await run(backend, "verify", file.tenant_id)
+    assert verified.status == 0, verified.output
+    assert "Done: 1 tenants were read, and everything stands." in verified.output
+    after = await calls_by_act(backend)
+    assert after["room_state"] - before["room_state"] == 3, "one request a room, and nothing else"
+    unknown = await run(backend, "verify", "nobody-has-this")
+    assert (unknown.status, unknown.output) == (1, "bitnexus-chat: there is no such tenant\n")
+    wrong = await run(backend, "verify", "NOT AN ID")
+    assert wrong.status == 1
+    assert "1 to 64 characters" in wrong.output
+
+
+async def calls_by_act(backend: Backend) -> Mapping[str, float]:
+    async with backend.http.get(metrics_url(backend)) as response:
+        families = text_string_to_metric_families(await response.text())
+        return {
+            sample.labels["act"]: sample.value
+            for family in families
+            for sample in family.samples
+            if sample.name == "bitnexus_matrix_requests_total" and sample.labels["outcome"] == "done"
+        }
 
 
 async def test_mistakes_in_the_file_are_named_with_their_place(backend: Backend, file: File) -> None:

@@ -1,15 +1,17 @@
 """The engine around a plan: newer wishes, fights, refusals, unreadable rooms, verification, rooms made twice over."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
 from bridge.actions.keep_tenants import KeepTenants
-from bridge.errors import DependencyDown, HomeserverRefused
+from bridge.actions.verify_tenants import VerifyTenants
+from bridge.errors import DependencyDown, HomeserverRefused, NotFound
 from bridge.model.event import MatrixEvent
-from bridge.model.ids import SPACE, JobID, RoomID, RoomKey, UserID
+from bridge.model.ids import SPACE, JobID, RoomID, RoomKey, TenantID, UserID
 from bridge.model.job import Job, TenantDue
-from bridge.model.tenant import Role
+from bridge.model.tenant import Role, TenantStatus
 from bridge.policy.budget import CHANGES, REVOCATIONS
 from tests.unit.actions.test_reconcile_tenant import NEWS, Site
 from tests.unit.fake_edges import AWAY, refusal
@@ -280,6 +282,22 @@ async def test_those_who_are_due_are_asked_for() -> None:
     assert queued.keys() == {ACME, GLOBEX}
     assert site.database.memory.verifies[queued[ACME]]
     assert not site.database.memory.verifies[queued[GLOBEX]]
+
+
+async def test_all_tenants_or_those_named_are_verified_but_none_that_is_removed() -> None:
+    site = await built()
+    memory = site.database.memory
+    for number in range(450):
+        tenant = tenant_of(tenant_id=TenantID(f"t{number:03d}"), rooms=())
+        memory.tenants[tenant.tenant_id] = tenant
+    memory.tenants[TenantID("t200")] = replace(memory.tenants[TenantID("t200")], status=TenantStatus.REMOVED)
+    verify = VerifyTenants(database=site.database)
+    jobs = await verify([])
+    assert jobs.keys() == memory.tenants.keys() - {"t200"}
+    assert all(memory.verifies[job_id] for job_id in jobs.values())
+    assert (await verify([ACME])).keys() == {ACME}
+    with pytest.raises(NotFound):
+        await verify([TenantID("nobody")])
 
 
 # rooms whose creation nobody saw the end of
