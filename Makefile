@@ -114,10 +114,28 @@ test-n8n: python ## The suite against a real n8n, installed once into a cache
 	@$(PY) tests/n8n/install.py
 	@$(PY) -m pytest tests/n8n
 
-.PHONY: bench
-bench: python ## The benchmarks; writes bench/results/
+CHAOS_SECONDS ?= 600
+# A number repeats the draws of the run whose report names it; empty: new ones.
+CHAOS_SEED ?=
+
+.PHONY: chaos
+chaos: python ## Ten minutes of faults of every kind under load; writes bench/results/chaos.json
+	@$(PY) -m bridge.demo.prepare demo synapse
+	@$(PY) -m tests.faults --seconds $(CHAOS_SECONDS) $(if $(CHAOS_SEED),--seed $(CHAOS_SEED))
+
+.PHONY: bench neighbours
+bench: python neighbours ## The benchmarks; writes bench/results/
 	@$(PY) -m bridge.demo.prepare
 	@$(PY) -m bench
+
+# What we are measured against, in an environment of its own: benchmarks alone need it.
+neighbours: python
+	@if ! cmp -s locks/neighbours.txt .envs/neighbours.stamp; then \
+	  echo 'Installing what the benchmarks compare with.'; mkdir -p .envs; \
+	  $(UV) venv --quiet --allow-existing --python $(PY) .envs/neighbours; \
+	  $(UV) pip sync --quiet --python .envs/neighbours/bin/python --require-hashes locks/neighbours.txt; \
+	  cp locks/neighbours.txt .envs/neighbours.stamp; \
+	fi
 
 # --- Upkeep ---
 
@@ -125,7 +143,7 @@ COMPILE = $(UV) pip compile --quiet --generate-hashes --python-version 3.11 --no
 
 .PHONY: lock
 lock: python ## Resolve all dependencies anew into locks/ (add UPGRADE=1 to take newer ones)
-	@for name in bootstrap demo model synapse; do \
+	@for name in bootstrap demo model neighbours synapse; do \
 	  $(COMPILE) $(if $(UPGRADE),--upgrade) $$([ $$name = model ] && echo --no-deps) locks/$$name.in -o locks/$$name.txt; \
 	done
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml -o locks/runtime.txt

@@ -12,12 +12,10 @@ What the raw side does not do: keep the message over a crash, know a repeated re
 - Latency, one at a time: from the request to the message being seen, eight rooms in turn.
 - Latency under load: messages fall due at half of the raw throughput, whether earlier ones are through or not, and are
   counted from when they fall due. In a room they wait for each other.
-- Acknowledgement: a transaction of 100 events, PUT to the bridge as Synapse puts it, beside the very statement by which
-  the bridge stores it, with its arguments made before, on a connection of our own. Both commit with fsync.
+- Acknowledgement: see ``bench/acknowledgement.py``.
 """
 
 import asyncio
-import json
 import tempfile
 import time
 import uuid
@@ -26,16 +24,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import asyncpg
-
+from bench.acknowledgement import measure_acknowledgement
 from bench.measure import Side, median, milliseconds, paired_order, percentile, rounded
 from bench.results import write_results
 from bench.rig import Rig, running_rig
 from bench.timeline import Timeline
-from bridge.db.bell import CHANNEL
-from bridge.db.connection import set_codecs
-from bridge.db.inbox import store_items
-from bridge.matrix.events import STREAM_POSITION, parse_transaction
 
 ROUNDS = 5
 ROOMS = 8
@@ -43,8 +36,6 @@ MESSAGES = {1: 40, ROOMS: 160}
 """By rooms in use: the messages of a round."""
 SINGLE = 32
 LOADED = 160
-TRANSACTIONS = 20
-EVENTS = 100
 
 
 async def main() -> None:
@@ -65,6 +56,8 @@ async def main() -> None:
 
 async def _measure(rig: Rig, timeline: Timeline) -> dict[str, Any]:
     run = _Run(rig, timeline)
+    acknowledgement = await measure_acknowledgement(rig)
+    await rig.synapse_at_rest()
     await run.warm_up()
     throughput = {str(rooms): await _throughput(run, rooms) for rooms in MESSAGES}
     alone = await _latency(run.one_at_a_time)
@@ -72,11 +65,17 @@ async def _measure(rig: Rig, timeline: Timeline) -> dict[str, Any]:
     loaded = await _latency(lambda side: run.under_load(side, rate))
     return {
         "rounds": ROUNDS,
+        "medians": {
+            "throughput_ratio_by_rooms": {rooms: level["ratio"] for rooms, level in throughput.items()},
+            "added_ms_one_at_a_time": {name: alone[name]["added_ms"] for name in ("p50", "p99")},
+            "added_ms_under_load": {name: loaded[name]["added_ms"] for name in ("p50", "p99")},
+            "acknowledgement_to_bare_insert": acknowledgement["ratio"],
+        },
         "throughput_ratio": min(level["ratio"] for level in throughput.values()),
         "throughput_by_rooms": throughput,
         "latency_one_at_a_time": alone,
         "latency_under_load": {"messages_per_second": round(rate, 1), "rooms": ROOMS, **loaded},
-        "acknowledgement": await _acknowledgement(rig),
+        "acknowledgement": acknowledgement,
     }
 
 
@@ -186,74 +185,3 @@ def _compared(seconds: dict[Side, list[list[float]]], percent: float) -> dict[st
         "raw_ms_by_round": raw,
         "added_ms_by_round": added,
     }
-
-
-async def _acknowledgement(rig: Rig) -> dict[str, Any]:
-    seconds: dict[Side, list[list[float]]] = {"ours": [], "raw": []}
-    connection = await asyncpg.connect(rig.stack.config.database.url)
-    try:
-        await set_codecs(connection)
-        for number in range(2):  # have both statements prepared
-            await _acknowledge(rig, connection, "ours" if number else "raw")
-        for _, sides in paired_order(ROUNDS):
-            for measured in (seconds[sides[0]], seconds[sides[1]]):
-                measured.append([])
-            for _ in range(TRANSACTIONS):
-                for side in sides:
-                    seconds[side][-1].append(await _acknowledge(rig, connection, side))
-    finally:
-        await connection.close()
-    ours = [median(values) for values in seconds["ours"]]
-    bare = [median(values) for values in seconds["raw"]]
-    ratios = [mine / theirs for mine, theirs in zip(ours, bare, strict=True)]
-    return {
-        "events": EVENTS,
-        "transactions_a_round": TRANSACTIONS,
-        "ours_ms": milliseconds(median(ours)),
-        "bare_insert_ms": milliseconds(median(bare)),
-        "ratio": round(median(ratios), 4),
-        "ratio_by_round": rounded(ratios),
-        "ours_ms_by_round": [milliseconds(value) for value in ours],
-        "bare_insert_ms_by_round": [milliseconds(value) for value in bare],
-    }
-
-
-async def _acknowledge(rig: Rig, connection: "asyncpg.Connection[asyncpg.Record]", side: Side) -> float:
-    """Return the seconds of one transaction, and leave the bridge with nothing to do."""
-    body = _transaction(rig)
-    items = parse_transaction(body).items
-    url = f"{rig.stack.config.appservice.address}/_matrix/app/v1/transactions/{uuid.uuid4().hex}"
-    headers = {"Authorization": f"Bearer {rig.stack.credentials.hs_token}", "Content-Type": "application/json"}
-    began = time.perf_counter()
-    if side == "ours":
-        async with rig.http.put(url, data=body, headers=headers) as response:
-            await response.read()
-        seconds = time.perf_counter() - began
-        assert response.status == 200  # noqa: PLR2004 - done
-    else:
-        new = await store_items(connection, items, [])
-        seconds = time.perf_counter() - began
-        assert new == EVENTS
-        await connection.execute("SELECT pg_notify($1, 'bench,inbox')", CHANNEL)
-    await rig.idle()
-    return seconds
-
-
-def _transaction(rig: Rig) -> bytes:
-    """Return a transaction as Synapse makes one, of messages into all rooms."""
-    room_ids = list(rig.rooms.values())
-    events = [
-        {
-            "type": "m.room.message",
-            "event_id": f"${uuid.uuid4().hex}",
-            "room_id": room_ids[number % len(room_ids)],
-            "sender": rig.reader,
-            "origin_server_ts": 1_760_000_000_000 + number,
-            "content": {"msgtype": "m.text", "body": f"Message {number} of a hundred, as long as people's are."},
-            "unsigned": {"age": 12, STREAM_POSITION: 1_000_000 + number},
-            "user_id": rig.reader,
-            "age": 12,
-        }
-        for number in range(EVENTS)
-    ]
-    return json.dumps({"events": events}).encode()

@@ -22,6 +22,7 @@ TENANT = "bench"
 MEMBER = "reader"
 _CLIENT = "/_matrix/client/v3"
 _IDLE_POLL_SECONDS = 0.02
+_REST_POLL_SECONDS = 1.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,11 +68,30 @@ class Rig:
             text = await response.text()
             assert response.status == 200, text  # noqa: PLR2004 - done
 
+    async def log_in(self, user_id: str) -> dict[str, Any]:
+        """Log a member in on a device of their own; the access token does not expire."""
+        identifier = {"type": "m.id.user", "user": user_id}
+        body = {"type": "m.login.application_service", "identifier": identifier}
+        url = f"{self.stack.synapse.url}{_CLIENT}/login"
+        async with self.http.post(url, json=body, headers=self.as_headers) as response:
+            response.raise_for_status()
+            answer: dict[str, Any] = await response.json()
+            return answer
+
     async def idle(self) -> None:
         """Wait until the bridge has nothing left to do, so that no work of one measurement falls into the next."""
         question = "SELECT NOT EXISTS (SELECT FROM lanes WHERE pending > 0 OR lease_until > now())"
-        while not await self.database.fetchval(question):
+        while not await self.database.fetchval(question):  # noqa: ASYNC110 - of another process: nothing tells us
             await asyncio.sleep(_IDLE_POLL_SECONDS)
+
+    async def synapse_at_rest(self) -> None:
+        """Wait until Synapse has made the indexes that it makes in the background after its first start."""
+        connection = await asyncpg.connect(self.stack.postgres.dsn("synapse", "synapse"))
+        try:
+            while await connection.fetchval("SELECT EXISTS (SELECT FROM background_updates)"):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(_REST_POLL_SECONDS)
+        finally:
+            await connection.close()
 
 
 _PLACE = "mark-of-a-message"
@@ -93,15 +113,24 @@ def event_body(room_key: str, mark: str) -> dict[str, Any]:
 @asynccontextmanager
 async def running_rig(folder: Path, *, rooms: int) -> AsyncIterator[Rig]:
     """Run a stack with a tenant of ``rooms`` rooms and one member, for as long as the block lasts."""
-    async with running_stack(folder, ports=Ports.free(lowest=35_000), with_model=False, keep=False) as stack:
-        timeout = aiohttp.ClientTimeout(total=120)
-        connector = aiohttp.TCPConnector(limit=0)
-        async with aiohttp.ClientSession(timeout=timeout, connector=connector) as http:
-            database = await asyncpg.connect(stack.postgres_dsn)
-            try:
-                yield await _furnish(stack, http, database, rooms)
-            finally:
-                await database.close()
+    ports = Ports.free(lowest=25_000)
+    async with (
+        running_stack(folder, ports=ports, with_model=False, keep=False) as stack,
+        furnished(stack, rooms=rooms) as rig,
+    ):
+        yield rig
+
+
+@asynccontextmanager
+async def furnished(stack: Stack, *, rooms: int) -> AsyncIterator[Rig]:
+    """Put the tenant into a running stack."""
+    timeout = aiohttp.ClientTimeout(total=120)
+    async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0)) as http:
+        database = await asyncpg.connect(stack.postgres_dsn)
+        try:
+            yield await _furnish(stack, http, database, rooms)
+        finally:
+            await database.close()
 
 
 async def _furnish(

@@ -12,6 +12,7 @@ import structlog
 
 from bridge.actions.answer_message import AnswerMessage
 from bridge.actions.apply_effect import ApplyEffect
+from bridge.actions.erase_person import ErasePerson
 from bridge.actions.handle_matrix_events import HandleMatrixEvents
 from bridge.actions.keep_tenants import KeepTenants
 from bridge.actions.offboard_tenant import RemoveOffboardedTenants
@@ -19,6 +20,7 @@ from bridge.actions.reconcile_tenant import ReconcileTenant
 from bridge.actions.repair_gaps import RepairGaps
 from bridge.actions.send_messages import SendMessages
 from bridge.actions.sweep_old_rows import SweepOldRows
+from bridge.actions.tend_people import TendPeople
 from bridge.config import Config
 from bridge.db.bell import Bell
 from bridge.db.connection import Pool
@@ -28,18 +30,20 @@ from bridge.db.health import HealthStore
 from bridge.db.inbox import store_transaction
 from bridge.db.lanes import LaneStore, mend_counters
 from bridge.db.people import SessionStore
+from bridge.db.presence import Presence
 from bridge.db.schema import check_version, migrate
-from bridge.draining import Stop, drain
+from bridge.draining import Stop, cancel, drain
 from bridge.errors import ConfigError, DependencyDown, HomeserverRefused
 from bridge.figures import Figures
 from bridge.matrix.appservice import Store
+from bridge.matrix.expiry import SynapseExpiry
 from bridge.matrix.homeserver import SynapseHomeserver
 from bridge.matrix.stream import SynapseStream
 from bridge.model.event import InboxItems
 from bridge.model.ids import UserID
 from bridge.model.room import MatrixHouse
 from bridge.outbound.assistant import OpenAiAssistant
-from bridge.parts import homeserver_of, house_of, http_to_synapse, open_pools, stream_of
+from bridge.parts import expiry_of, homeserver_of, house_of, http_to_synapse, open_pools, stream_of
 from bridge.ports import Queue
 from bridge.serving import api_app, appservice_app, metrics_app, serve
 from bridge.system import SystemClock
@@ -84,6 +88,7 @@ async def running_bridge(config: Config, stop: Stop) -> AsyncGenerator["asyncio.
         house = house_of(config)
         ears = _Ears()
         bell = Bell(app_pool, config.database.url, ears.wake)
+        presence = Presence(app_pool, config.database.url, ears.wake)
         database = PostgresDatabase(app_pool, system_pool, bots=house.bots, clock=SystemClock(), wake=bell.ring)
         http = await http_to_synapse(stack, timeout_seconds=config.homeserver.request_timeout_seconds)
         homeserver = homeserver_of(config, house, http, on_trouble=ears.notice_trouble)
@@ -95,13 +100,19 @@ async def running_bridge(config: Config, stop: Stop) -> AsyncGenerator["asyncio.
         store = _store(app_pool, bell, on_trouble=ears.notice_trouble)
         await serve(stack, config.appservice.listen, appservice_app(config, house, database, store), stop)
         names = dict.fromkeys(house.bots.all, "BitNexus") | {house.bots.assistant: assistant.name}
-        lanes = LaneStore(app_pool)
+        lanes = LaneStore(app_pool, holder=presence.number)
         worker = ears.worker = _worker(
-            config, house=house, database=database, homeserver=homeserver, assistant=assistant, lanes=lanes
+            config,
+            house=house,
+            database=database,
+            homeserver=homeserver,
+            expiry=expiry_of(config, http),
+            assistant=assistant,
+            lanes=lanes,
         )
         watch = ears.watch = _watch(config, stream, homeserver, app_pool, lanes, wake=worker.wake_all)
         figures = Figures(backlog=HealthStore(system_pool).backlog, ends=stream.present)
-        sessions = SessionStore(app_pool)
+        sessions = SessionStore(app_pool, system_pool)
         sweep = SweepOldRows(database=database, sessions=sessions, clock=SystemClock())
         remove_tenants = RemoveOffboardedTenants(database=database, house=house, clock=SystemClock())
         keep_tenants = KeepTenants(
@@ -122,10 +133,12 @@ async def running_bridge(config: Config, stop: Stop) -> AsyncGenerator["asyncio.
                 "read figures": figures.run(),
                 "tell other processes": bell.tell(),
                 "listen to other processes": bell.listen(),
+                "show that we are there": presence.show(),
+                "watch who is there": presence.watch(),
             },
         )
         attached = asyncio.create_task(_attach(homeserver, worker, names), name="attach to Synapse")
-        stack.push_async_callback(_cancel, attached)
+        stack.push_async_callback(cancel, [attached])
 
         async def is_synapse_ready() -> bool:
             return attached.done() and await homeserver.is_ready()
@@ -133,7 +146,12 @@ async def running_bridge(config: Config, stop: Stop) -> AsyncGenerator["asyncio.
         probes = {"postgresql": database.is_ready, "synapse": is_synapse_ready}
         api = api_app(config, house, database, homeserver, sessions, probes=probes, stop=stop)
         await serve(stack, config.http.listen, api, stop)
-        stack.push_async_callback(_drain, stop, attached, worker, config)
+
+        def abandon() -> None:
+            app_pool.terminate()
+            system_pool.terminate()
+
+        stack.push_async_callback(_drain, stop, attached, worker, config, abandon=abandon)
         yield attached
 
 
@@ -206,10 +224,12 @@ def _worker(
     house: MatrixHouse,
     database: PostgresDatabase,
     homeserver: SynapseHomeserver,
+    expiry: SynapseExpiry,
     assistant: OpenAiAssistant,
     lanes: LaneStore,
 ) -> Worker:
     answer = AnswerMessage(database=database, homeserver=homeserver, assistant=assistant, clock=SystemClock())
+    erase = ErasePerson(database=database, homeserver=homeserver, house=house)
     apply = ApplyEffect(database=database, homeserver=homeserver)
     return Worker(
         lanes=lanes,
@@ -219,6 +239,7 @@ def _worker(
             "reconcile": ReconcileTenant(
                 database=database, homeserver=homeserver, house=house, apply=apply, clock=SystemClock()
             ),
+            "people": TendPeople(database=database, homeserver=homeserver, expiry=expiry, house=house, erase=erase),
         },
         concurrency=config.worker.concurrency,
         lease_seconds=config.worker.lease_seconds,
@@ -257,22 +278,19 @@ async def _attach(homeserver: SynapseHomeserver, worker: Worker, names: dict[Use
 
 def _keep_running(stack: AsyncExitStack, chores: Mapping[str, Coroutine[None, None, None]]) -> None:
     """Run chores beside everything else, until the stack closes."""
-    for name, chore in chores.items():
-        stack.push_async_callback(_cancel, asyncio.create_task(chore, name=name))
+    stack.push_async_callback(cancel, [asyncio.create_task(chore, name=name) for name, chore in chores.items()])
 
 
-async def _drain(stop: Stop, attached: "asyncio.Task[None]", worker: Worker, config: Config) -> None:
+async def _drain(
+    stop: Stop, attached: "asyncio.Task[None]", worker: Worker, config: Config, *, abandon: Callable[[], None]
+) -> None:
     """Claim no more and end what is in hand, while the listeners still serve."""
     stop.begin()
-    await _cancel(attached)
+    await cancel([attached])
     await drain(
         stop,
         lambda seconds: worker.stop(drain_seconds=seconds),
+        abandon=abandon,
         drain_seconds=config.worker.drain_seconds,
         leave_seconds=config.http.drain_seconds,
     )
-
-
-async def _cancel(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

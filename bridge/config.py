@@ -118,7 +118,7 @@ class Assistant(_Section, frozen=True, kw_only=True):
 class Worker(_Section, frozen=True, kw_only=True):
     """How work is taken from the queues."""
 
-    concurrency: int = 8
+    concurrency: int = 16
     lease_seconds: float = 5.0
     poll_seconds: float = 1.0
     drain_seconds: float = 10.0

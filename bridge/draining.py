@@ -1,7 +1,7 @@
 """A stop in good order: asked for once it drains, asked for twice it does not wait."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 
 import structlog
@@ -50,6 +50,7 @@ async def drain(
     stop: Stop,
     stop_work: Callable[[float], Coroutine[None, None, None]],
     *,
+    abandon: Callable[[], None],
     drain_seconds: float,
     leave_seconds: float,
     let_go_seconds: float = LET_GO_SECONDS,
@@ -57,7 +58,8 @@ async def drain(
     """Let work in hand come to its end, and the proxy in front notice, side by side.
 
     ``stop_work`` claims no more at once and cuts off what still runs after the seconds that it is given. Returns within
-    ``drain_seconds`` and ``let_go_seconds`` whatever hangs; when the stop is asked for again, as soon as work lets go.
+    ``drain_seconds`` and twice ``let_go_seconds`` whatever hangs; once the stop is asked for again, as soon as work
+    lets go. ``abandon`` cuts the connections that hold up what does not even let go.
     """
     work = asyncio.create_task(stop_work(drain_seconds), name="end work in hand")
     calm = asyncio.create_task(_both(work, leave_seconds), name="drain")
@@ -70,11 +72,20 @@ async def drain(
         await asyncio.wait({cut, work}, timeout=let_go_seconds)
     if not work.done():
         _log.warning("work in hand did not let go; its leases will end")
-    for task in (work, calm, hurried):
+        abandon()
+    await cancel({work, calm, hurried}, seconds=let_go_seconds)
+
+
+async def cancel(tasks: Collection["asyncio.Task[None]"], *, seconds: float = LET_GO_SECONDS) -> None:
+    """Cancel tasks and wait for their end, but not for ever; what they failed with is logged."""
+    for task in tasks:
         task.cancel()
-    for failure in await asyncio.gather(work, calm, hurried, return_exceptions=True):
-        if isinstance(failure, Exception):
-            _log.error("the drain failed", exc_info=failure)
+    if tasks:
+        await asyncio.wait(tasks, timeout=seconds)
+    for task in tasks:
+        failure = task.exception() if task.done() and not task.cancelled() else None
+        if failure is not None:
+            _log.error("failed at the stop", task=task.get_name(), exc_info=failure)
 
 
 async def _both(work: "asyncio.Task[None]", leave_seconds: float) -> None:

@@ -8,12 +8,13 @@ import aiohttp
 
 from bridge.config import Config
 from bridge.db.connection import Pool, open_pool
+from bridge.matrix.expiry import SynapseExpiry
 from bridge.matrix.homeserver import SynapseHomeserver, obey_rate_limit
 from bridge.matrix.stream import SynapseStream
 from bridge.model.ids import UserID
 from bridge.model.room import Bots, MatrixHouse
 
-_CLOSE_SECONDS = 2.0
+CLOSE_SECONDS = 2.0
 
 
 def house_of(config: Config) -> MatrixHouse:
@@ -44,7 +45,7 @@ async def open_pools(config: Config, stack: AsyncExitStack, *, size: int, applic
 async def _close(pool: Pool) -> None:
     """Close a pool; a PostgreSQL that does not answer must not hold up our end."""
     try:
-        async with asyncio.timeout(_CLOSE_SECONDS):
+        async with asyncio.timeout(CLOSE_SECONDS):
             await pool.close()
     except TimeoutError:
         pool.terminate()
@@ -72,6 +73,11 @@ def homeserver_of(
         appservice_id=config.appservice.id,
         on_trouble=on_trouble,
     )
+
+
+def expiry_of(config: Config, http: aiohttp.ClientSession) -> SynapseExpiry:
+    """Return our module in Synapse, as it is told who may use nothing."""
+    return SynapseExpiry(http, config.homeserver.address, config.appservice.module_secret)
 
 
 def stream_of(config: Config, http: aiohttp.ClientSession) -> SynapseStream:

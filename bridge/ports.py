@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 from bridge.model.audit import Actor, AuditEntry
 from bridge.model.credential import IntegrationCredential, IntegrationKey, SessionCredential
 from bridge.model.effect import CreateRoom, Effect
+from bridge.model.erasure import ErasedContent, Erasure, TimelinePage
 from bridge.model.event import (
     BusinessEvent,
     Delivery,
@@ -36,11 +37,12 @@ from bridge.model.job import Job, JobOutcome, Lane, OpenJob, Result, TenantDue
 from bridge.model.json import JsonObject
 from bridge.model.room import Observed, ObservedPerson, RoomKind
 from bridge.model.session import Login, Turn, VerifiedToken
+from bridge.model.standing import PersonTask, Standing, TaskKind
 from bridge.model.stream import RepairReason, StreamEnds, StreamName, StreamPage
 from bridge.model.tenant import Person, Role, Room, Tenant, TenantRole, TenantSummary
 from bridge.policy.budget import Written
 
-Queue = Literal["inbox", "outbox", "reconcile"]
+Queue = Literal["inbox", "outbox", "reconcile", "people"]
 
 
 class Tenants(Protocol):
@@ -78,7 +80,17 @@ class Rooms(Protocol):
 
     async def room_ids(self) -> Mapping[RoomKey, RoomID]: ...
 
+    async def is_inside(self, user_id: UserID) -> bool:
+        """Say whether somebody is in any room of the tenant, or invited to one."""
+        ...
+
     async def find_kind(self, room_id: RoomID) -> RoomKind | None: ...
+
+    async def find_addressed(
+        self, room_keys: Sequence[RoomKey], member_ids: Sequence[MemberID]
+    ) -> tuple[Mapping[RoomKey, RoomID], Mapping[MemberID, UserID]]:
+        """Return those of the rooms and of the people that an event may name: what is open and made, and members."""
+        ...
 
     async def record_room(self, room_id: RoomID, key: RoomKey, room_type: str) -> None: ...
 
@@ -173,12 +185,15 @@ class Jobs(Protocol):
         """Return a number that rises whenever another reconcile is asked for while one is under way."""
         ...
 
-    async def begin(self, job_id: JobID, effects: Sequence[Effect]) -> int:
-        """Mark a job running with these effects ahead of it, behind those tried before; return the first's position."""
+    async def begin(self, lane: Lane, job_id: JobID, effects: Sequence[Effect]) -> int:
+        """Mark a job running with these effects ahead of it, behind those tried before; return the first's position.
+
+        The lane must still be held.
+        """
         ...
 
-    async def record_results(self, job_id: JobID, results: Sequence[Result]) -> None:
-        """Say what became of effects of a job."""
+    async def record_results(self, lane: Lane, job_id: JobID, results: Sequence[Result]) -> None:
+        """Say what became of effects of a job; the lane must still be held."""
         ...
 
     async def tried_before(self, job_id: JobID, effects: Sequence[CreateRoom]) -> frozenset[EffectID]:
@@ -243,6 +258,56 @@ class People(Protocol):
     async def record_profile_avatar(self, user_id: UserID, avatar_url: str) -> None: ...
 
 
+class PersonTasks(Protocol):
+    """What Synapse, or a tenant, has yet to be told of people; the stores of tenants and people ask for most of it."""
+
+    async def end_sessions(self, member_ids: Collection[MemberID]) -> None:
+        """End every session that people have: ours with the transaction, those of Matrix by tasks."""
+        ...
+
+    async def enqueue(self, kind: TaskKind, member_ids: Collection[MemberID]) -> None: ...
+
+    async def pending(self, lane_key: str, *, limit: int) -> Sequence[PersonTask]: ...
+
+    async def is_waiting(self, member_id: MemberID) -> bool:
+        """Say whether anything is yet to be done of a person, by whatever lane."""
+        ...
+
+    async def finish(self, lane: Lane, tasks: Sequence[PersonTask]) -> None:
+        """Forget tasks that are done; the lane must still be held."""
+        ...
+
+    async def bury(self, lane: Lane, task: PersonTask, error: str) -> None:
+        """Set a task aside in ``quarantine``; the lane must still be held."""
+        ...
+
+    async def record_told(self, *, expired: Collection[MemberID], restored: Collection[MemberID]) -> None:
+        """Remember what Synapse was told, and end the sessions of those who were not expired before."""
+        ...
+
+
+class Erasures(Protocol):
+    """Erasures of people, and what the transaction's tenant has of them."""
+
+    async def begin(self, person: Person, receipt_id: str) -> Erasure: ...
+
+    async def find(self, member_id: MemberID) -> Erasure | None:
+        """Return the last erasure of a person."""
+        ...
+
+    async def save(self, erasure: Erasure) -> None:
+        """Store how far it is; done stays done."""
+        ...
+
+    async def erase_content(self, member_id: MemberID, user_id: UserID) -> ErasedContent:
+        """Empty the tenant's tables of what a person said and is called; again as good. The audit chain still holds."""
+        ...
+
+    async def forget_person(self, member_id: MemberID) -> bool:
+        """Delete the person; False while some tenant has them."""
+        ...
+
+
 class Inbox(Protocol):
     """Events that Synapse has sent and nobody has handled yet."""
 
@@ -290,6 +355,10 @@ class Work(Protocol):
     def people(self) -> People: ...
     @property
     def inbox(self) -> Inbox: ...
+    @property
+    def person_tasks(self) -> PersonTasks: ...
+    @property
+    def erasures(self) -> Erasures: ...
 
     def savepoint(self) -> AbstractAsyncContextManager[object]:
         """Undo only what the block did when it raises."""
@@ -344,6 +413,10 @@ class Database(Protocol):
         """Return the tenants whose time of grace is over and which are not removed yet."""
         ...
 
+    async def tenant_ids_of_person(self, member_id: MemberID) -> Sequence[TenantID]: ...
+
+    async def standings(self, member_ids: Collection[MemberID]) -> Sequence[Standing]: ...
+
     async def allowed_origins(self, member_id: MemberID | None) -> frozenset[str]:
         """Return the origins that the active tenants of a person allow, or those of all active tenants."""
         ...
@@ -356,11 +429,19 @@ class Database(Protocol):
 class Sessions(Protocol):
     """Sessions of people."""
 
-    async def add(
-        self, *, token_sha256: bytes, member_id: MemberID, device_id: DeviceID, expires_at: datetime
-    ) -> None: ...
+    async def epoch(self, member_id: MemberID) -> int:
+        """Return how often all sessions of a person were ended; a session belongs to the epoch it was begun in."""
+        ...
 
-    async def find(self, token_sha256: bytes) -> SessionCredential | None: ...
+    async def add(
+        self, *, token_sha256: bytes, member_id: MemberID, device_id: DeviceID, expires_at: datetime, epoch: int
+    ) -> bool:
+        """Store a session; False, and nothing is stored, when all sessions were ended since ``epoch`` was read."""
+        ...
+
+    async def find(self, token_sha256: bytes) -> SessionCredential | None:
+        """Return whose session it is, while its person may use anything."""
+        ...
 
     async def remove(self, session_id: str) -> None: ...
 
@@ -406,10 +487,11 @@ class Lanes(Protocol):
         new_head_after_seconds: float | None = None,
         error: str | None = None,
         is_fault: bool = False,
-    ) -> None:
-        """Let go of a lane; ``retry_after_seconds`` says that its head failed and when to try again.
+    ) -> bool:
+        """Let go of a lane, and return whether it has more work that is due now.
 
-        ``new_head_after_seconds`` counts instead where the lane's items went on since it was claimed.
+        ``retry_after_seconds`` says that its head failed and when to try again; ``new_head_after_seconds`` counts
+        instead where the lane's items went on since it was claimed.
         """
         ...
 
@@ -478,6 +560,36 @@ class Homeserver(Protocol):
     async def log_in(self, user_id: UserID, device_id: DeviceID | None) -> Login: ...
 
     async def log_out(self, user_id: UserID, device_id: DeviceID) -> None: ...
+
+    async def timeline(
+        self, room_id: RoomID, *, sender: UserID | None, position: str | None, limit: int
+    ) -> TimelinePage:
+        """Return a piece of a room's timeline, newest first: what says something still, of one sender or of all."""
+        ...
+
+    async def memberships(self, room_id: RoomID, user_id: UserID, *, position: str | None, limit: int) -> TimelinePage:
+        """Return a piece of a room's memberships, newest first: those of one user, whoever has set them."""
+        ...
+
+    async def redact(self, room_id: RoomID, event_id: EventID) -> None:
+        """Redact an event as the creator; one that is redacted already is as good."""
+        ...
+
+    async def deactivate(self, user_id: UserID) -> None:
+        """End an account for good: no name, no picture, no devices, in no room."""
+        ...
+
+    async def log_out_everywhere(self, user_id: UserID) -> None:
+        """Delete every device of a user: tokens end at once, and a sync that waits returns empty."""
+        ...
+
+
+class Expiry(Protocol):
+    """Our module in the homeserver; raises DependencyDown (try again) or HomeserverRefused (do not)."""
+
+    async def put(self, *, expired: Collection[UserID], restored: Collection[UserID]) -> None:
+        """Have accounts refused from now on, and others no longer; the same again is as good."""
+        ...
 
 
 class Assistant(Protocol):

@@ -12,6 +12,7 @@ from bridge.actions.change_integration_keys import CreateIntegrationKey, ListInt
 from bridge.actions.change_role import ChangeRole
 from bridge.actions.change_rooms import AddRoom, ArchiveRoom, ChangeRoom
 from bridge.actions.decide_login import DecideLogin
+from bridge.actions.erase_person import AskForErasure
 from bridge.actions.explain_membership import ExplainMembership
 from bridge.actions.offboard_tenant import OffboardTenant
 from bridge.actions.open_ai_room import OpenAiRoom
@@ -95,6 +96,7 @@ def api_app(
         change_role=ChangeRole(database=database, house=house, entropy=entropy),
         put_person=PutPerson(database=database, house=house, entropy=entropy),
         show_person=ShowPerson(database=database),
+        ask_for_erasure=AskForErasure(database=database, entropy=entropy),
         create_integration_key=CreateIntegrationKey(database=database, entropy=entropy),
         list_integration_keys=ListIntegrationKeys(database=database),
         revoke_integration_key=RevokeIntegrationKey(database=database),

@@ -13,6 +13,7 @@ MATRIX_REQUESTS = Counter("bitnexus_matrix_requests", "Requests to Synapse by ac
 INBOX_EVENTS = Counter("bitnexus_inbox_events", "Events received from Synapse by outcome", ["outcome"])
 LANE_RUNS = Counter("bitnexus_lane_runs", "Lanes worked on, by queue and outcome", ["queue", "outcome"])
 LANES_HELD = Gauge("bitnexus_lanes_held", "Lanes being worked on now, by queue", ["queue"])
+LANES_FREED = Counter("bitnexus_lanes_freed", "Lanes taken from processes that are gone, by queue", ["queue"])
 GAP_CHECKS = Counter(
     "bitnexus_gap_checks", "Comparisons of the homeserver's streams with the inbox, by reason", ["reason", "outcome"]
 )

@@ -77,14 +77,16 @@ class Watch:
         if self._trouble.is_set():
             self._trouble.clear()
             self._take_notice()
-        await self._rouse()
+        unreached = await self._rouse()
         ends = await self.stream.present()
         if self._seen is not None and ends.instance != self._seen.instance:
             self._take_notice()
-            await self._rouse()
+            unreached = await self._rouse()
         self._seen = ends
         if self._due is not None:
             await self._check(self._due, until=None)
+            if unreached is not None:
+                raise unreached
             self._due = None
             self._start_timer(ends)
         elif self.clock.monotonic() - self._timer_from >= self.interval_seconds:
@@ -94,17 +96,22 @@ class Watch:
     def _take_notice(self) -> None:
         self._due, self._is_roused = self._due or "trouble", False
 
-    async def _rouse(self) -> None:
-        """Hurry what waited, and have Synapse send its backlog: once in each trouble.
+    async def _rouse(self) -> BitnexusError | None:
+        """Hurry what waited, and have Synapse send its backlog: once in each trouble; return why it could not.
 
         Hurrying asks PostgreSQL: while that is away, Synapse is not pinged to send what we could not store. Neither
-        waits for the module: a Synapse whose module is missing still has a backlog.
+        waits for the module: a Synapse whose module is missing still has a backlog. And the module does not wait for
+        the ping: what Synapse cannot send us, for want of a way to us, we can still read.
         """
         if self._due is None or self._is_roused:
-            return
+            return None
         await self.hurry()
-        await self.ping()
+        try:
+            await self.ping()
+        except BitnexusError as error:
+            return error
         self._is_roused = True
+        return None
 
     def _start_timer(self, ends: StreamEnds) -> None:
         self._settled, self._timer_from = ends, self.clock.monotonic()

@@ -82,11 +82,17 @@ class Worker:
     _bells: dict[Queue, asyncio.Event] = field(init=False)
     _running: dict[Queue, dict["asyncio.Task[None]", TenantID | None]] = field(init=False)
     _claiming: list["asyncio.Task[None]"] = field(init=False, default_factory=list["asyncio.Task[None]"])
+    _is_stopping: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         """Make a bell and a set of running lanes for each queue."""
         self._bells = {queue: asyncio.Event() for queue in self.actions}
         self._running = {queue: {} for queue in self.actions}
+
+    @property
+    def _most_per_tenant(self) -> int:
+        """The last places are for the others: a tenant with much to do must not make everybody wait."""
+        return max(1, self.concurrency * 3 // 4)
 
     def wake(self, queue: Queue) -> None:
         """Say that a queue has work; called after the commit that put it there."""
@@ -103,9 +109,14 @@ class Worker:
 
     async def stop(self, *, drain_seconds: float) -> None:
         """Claim no more, let what runs come to its end, and cut it off after ``drain_seconds``."""
-        for task in self._claiming:
-            task.cancel()
-        await asyncio.gather(*self._claiming, return_exceptions=True)
+        self._is_stopping = True
+        self.wake_all()
+        if self._claiming:
+            # a claim under way is waited for: what it has taken, nobody else could take until the lease ends
+            _, hanging = await asyncio.wait(self._claiming, timeout=_LET_GO_SECONDS)
+            for task in hanging:
+                task.cancel()
+            await asyncio.gather(*hanging, return_exceptions=True)
         running = {task for tasks in self._running.values() for task in tasks}
         if running:
             _, late = await asyncio.wait(running, timeout=drain_seconds)
@@ -120,7 +131,7 @@ class Worker:
                 _, tasks = await asyncio.wait(tasks, timeout=seconds)
 
     async def _serve(self, queue: Queue) -> None:
-        while True:
+        while not self._is_stopping:
             self._bells[queue].clear()
             if not await self._claim(queue):
                 # not wait_for: in Python 3.11 it can swallow the cancellation of stop()
@@ -140,8 +151,7 @@ class Worker:
                 limit=places,
                 lease_seconds=self.lease_seconds,
                 held=Counter(running.values()),
-                # the last places are for the others: a tenant with much to do must not make everybody wait
-                most_per_tenant=max(1, self.concurrency * 3 // 4),
+                most_per_tenant=self._most_per_tenant,
             )
         except DependencyDown as error:
             _log.warning("cannot claim lanes", queue=queue, error=error.sentence)
@@ -164,8 +174,15 @@ class Worker:
                 heart.cancel()
                 run.cancel()
                 (ended,) = await asyncio.gather(run, return_exceptions=True)
-                await self._release(lane, ended if isinstance(ended, _Outcome) else _Outcome())
-        asyncio.get_running_loop().call_soon(self.wake, lane.queue)
+                is_wanted = await self._release(lane, ended if isinstance(ended, _Outcome) else _Outcome())
+        if is_wanted or self._is_full(lane.queue):
+            asyncio.get_running_loop().call_soon(self.wake, lane.queue)
+
+    def _is_full(self, queue: Queue) -> bool:
+        """Say whether a lane may have been left for want of a place: then the one that ends now makes room for it."""
+        running = self._running[queue]
+        most = max(Counter(running.values()).values(), default=0)
+        return len(running) >= self.concurrency or most >= self._most_per_tenant
 
     async def _run(self, lane: Lane) -> "_Outcome":
         try:
@@ -206,20 +223,24 @@ class Worker:
         LANE_RUNS.labels(lane.queue, "buried").inc()
         return _Outcome()
 
-    async def _release(self, lane: Lane, outcome: "_Outcome") -> None:
-        """Let go; while PostgreSQL is away, try until the lease has ended by itself."""
+    async def _release(self, lane: Lane, outcome: "_Outcome") -> bool:
+        """Let go, and return whether the lane may have more to do.
+
+        While PostgreSQL is away, try until the lease has ended by itself.
+        """
         try:
             async with asyncio.timeout(self.lease_seconds):
-                await self._release_until_done(lane, outcome)
+                return await self._release_until_done(lane, outcome)
         except TimeoutError:
             _log.warning("lane not released; its lease has ended", queue=lane.queue, lane_key=lane.lane_key)
         except Exception:  # noqa: BLE001 - whatever it is, the lease ends by itself
             _log.exception("lane not released; its lease will end", queue=lane.queue, lane_key=lane.lane_key)
+        return True
 
-    async def _release_until_done(self, lane: Lane, outcome: "_Outcome") -> None:
+    async def _release_until_done(self, lane: Lane, outcome: "_Outcome") -> bool:
         while True:
             try:
-                await self.lanes.release(
+                return await self.lanes.release(
                     lane,
                     retry_after_seconds=outcome.retry_after,
                     new_head_after_seconds=outcome.new_head_after,
@@ -228,8 +249,6 @@ class Worker:
                 )
             except DependencyDown:
                 await asyncio.sleep(_RELEASE_AGAIN_SECONDS)
-            else:
-                return
 
     async def _beat(self, lane: Lane) -> None:
         """Prolong the lease again and again; return when somebody else holds the lane, whose work it is now."""

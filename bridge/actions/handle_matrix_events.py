@@ -35,7 +35,7 @@ class HandleMatrixEvents:
     async def __call__(self, lane: Lane) -> int:
         """Handle up to 20 events and return how many; raises DependencyDown, and then they stay."""
         room_id = RoomID(lane.lane_key)
-        tenant_id = await self.database.tenant_of_room(room_id)
+        tenant_id = lane.tenant_id or await self.database.tenant_of_room(room_id)
         if tenant_id is None:
             tenant_id = await self._adopt(room_id)
         if tenant_id is None:

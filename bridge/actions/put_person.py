@@ -3,8 +3,7 @@
 from dataclasses import dataclass, replace
 
 from bridge.actions.change_members import find_or_make_people
-from bridge.actions.hold_tenant import follow_people
-from bridge.actions.plan_tenant import ask_for_reconcile
+from bridge.actions.erase_person import refuse_erased
 from bridge.model.audit import Actor, AuditEntry
 from bridge.model.ids import PLATFORM, MemberID
 from bridge.model.room import MatrixHouse
@@ -30,9 +29,10 @@ class PutPerson:
         avatar_url: str | None = None,
         acting_user: Actor,
     ) -> Person:
-        """Return the person as they now stand; None keeps what was."""
+        """Return the person as they now stand; None keeps what was; raises Conflict while they are being erased."""
         async with self.database.act(PLATFORM, acting_user) as act:
             before = await act.people.find(member_id)
+            await refuse_erased(act, member_id)
             people = await find_or_make_people(act, {member_id: display_name}, house=self.house, entropy=self.entropy)
             found = people[member_id]
             person = replace(
@@ -45,6 +45,8 @@ class PutPerson:
                 act.nothing_changed()
             else:
                 await act.people.save(person)
+                if before is not None:
+                    await act.person_tasks.enqueue("tenants", [member_id])
                 await act.audit(
                     AuditEntry(
                         action="person.changed" if before else "person.added",
@@ -53,8 +55,4 @@ class PutPerson:
                         personal={"display_name": person.display_name},
                     )
                 )
-        for tenant in await self.database.tenants_of_person(member_id):
-            async with self.database.work(tenant.tenant_id) as work:
-                await ask_for_reconcile(work, self.house)
-        await follow_people(self.database, self.house, [member_id], but=PLATFORM)
         return person

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from bridge.errors import BitnexusError, HomeserverRefused
 from bridge.model.effect import Effect, effect_target
 from bridge.model.ids import EffectID, RoomID, RoomKey, TenantID
-from bridge.model.job import JobOutcome, OpenJob, Result
+from bridge.model.job import JobOutcome, Lane, OpenJob, Result
 from bridge.model.room import Bots, Observed
 from bridge.policy.refusal import explain_refusal
 
@@ -14,6 +14,7 @@ from bridge.policy.refusal import explain_refusal
 class Run:
     """One job of one tenant, for as long as it is worked on."""
 
+    lane: Lane
     tenant_id: TenantID
     job: OpenJob
     room_ids: dict[RoomKey, RoomID]

@@ -58,15 +58,15 @@ class ReconcileTenant:
             job = await work.jobs.next_open()
             if job is not None:
                 # before the plan is read: what is asked for from now on is another job, and not forgotten with this one
-                await work.jobs.begin(job.job_id, ())
+                await work.jobs.begin(lane, job.job_id, ())
             room_ids = dict(await work.rooms.room_ids())
         if job is None:
             return 0
-        run = Run(tenant_id=tenant_id, job=job, room_ids=room_ids, bots=self.house.bots)
+        run = Run(lane=lane, tenant_id=tenant_id, job=job, room_ids=room_ids, bots=self.house.bots)
         if run.reads_everything:
             await self._look_at(run, room_ids.values())
         is_settled = await self._settle(run)
-        await self._finish(lane, run, run.outcome(is_settled=is_settled))
+        await self._finish(run, run.outcome(is_settled=is_settled))
         return 1
 
     async def bury(self, lane: Lane, error: str) -> None:
@@ -113,7 +113,7 @@ class ReconcileTenant:
             run.room_ids |= {key: room.room_id for key, room in run.observed.rooms.items()}
             desired = lay_out(tenant, self.house, run.room_ids)
             effects = [effect for effect in reconcile(desired, run.observed, run.bots) if run.is_left(effect)]
-            first = await work.jobs.begin(run.job.job_id, effects)
+            first = await work.jobs.begin(run.lane, run.job.job_id, effects)
             creations = [effect for effect in effects if isinstance(effect, CreateRoom)]
             if creations:
                 run.tried_before = await work.jobs.tried_before(run.job.job_id, creations)
@@ -175,7 +175,7 @@ class ReconcileTenant:
                 if result.error is None:
                     await _record_person(work, result.effect)
             if results:
-                await work.jobs.record_results(run.job.job_id, results)
+                await work.jobs.record_results(run.lane, run.job.job_id, results)
             run.is_outdated = run.is_outdated or await work.jobs.asked() != run.asked
 
     async def _look_at(self, run: Run, room_ids: Iterable[RoomID]) -> None:
@@ -198,13 +198,13 @@ class ReconcileTenant:
         except BitnexusError as refusal:
             run.unreadable[room_id] = refusal.sentence
 
-    async def _finish(self, lane: Lane, run: Run, outcome: JobOutcome) -> None:
+    async def _finish(self, run: Run, outcome: JobOutcome) -> None:
         if outcome.error:
             _log.warning("a tenant does not stand as desired", tenant_id=run.tenant_id, error=outcome.error)
         elif run.job.verify and run.applied:
             _log.warning("verification mended what no event told of", tenant_id=run.tenant_id, effects=run.applied)
         async with self.database.act(run.tenant_id, SYSTEM_ACTOR) as act:
-            await act.jobs.finish(lane, run.job.job_id, outcome)
+            await act.jobs.finish(run.lane, run.job.job_id, outcome)
             if run.applied or len(run.failed) > run.withheld:
                 details: dict[str, Json] = {
                     "job_id": run.job.job_id,

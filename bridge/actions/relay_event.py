@@ -4,14 +4,12 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bridge.actions.plan_tenant import find_tenant
 from bridge.errors import Forbidden, KeyReused, NotFound
 from bridge.model.credential import IntegrationCredential
 from bridge.model.event import BusinessEvent, Delivery, Outgoing
 from bridge.model.ids import DeliveryID, MemberID, RoomID, RoomKey, UserID
 from bridge.model.json import JsonObject
 from bridge.model.room import MatrixHouse
-from bridge.model.tenant import Tenant
 from bridge.policy.relay import render_event
 from bridge.ports import Database, Entropy, Work
 
@@ -106,25 +104,12 @@ async def _find_targets(
     work: Work, event: BusinessEvent, credential: IntegrationCredential
 ) -> tuple[Mapping[RoomKey, RoomID], Mapping[MemberID, UserID]]:
     """Return the rooms and the people that an event names; raises NotFound with the field."""
-    tenant = await find_tenant(work)
-    room_ids = await work.rooms.room_ids()
-    return _rooms_in(tenant, event, room_ids, credential), _people_in(tenant, event)
-
-
-def _rooms_in(
-    tenant: Tenant, event: BusinessEvent, room_ids: Mapping[RoomKey, RoomID], credential: IntegrationCredential
-) -> Mapping[RoomKey, RoomID]:
-    open_keys = {room.key for room in tenant.rooms if not room.archived and not room.personal}
+    rooms, people = await work.rooms.find_addressed(event.room_keys, event.mentions)
     for index, key in enumerate(event.room_keys):
         # a room out of the key's reach is answered like one that does not exist
-        if key not in room_ids or key not in open_keys or not _reaches(credential, key):
+        if key not in rooms or not _reaches(credential, key):
             raise NotFound(f"there is no room '{key}' that this key may write to", path=f"$.to[{index}].room")
-    return {key: room_ids[key] for key in event.room_keys}
-
-
-def _people_in(tenant: Tenant, event: BusinessEvent) -> Mapping[MemberID, UserID]:
-    members = {member.member_id: member.user_id for member in tenant.members}
     for index, member_id in enumerate(event.mentions):
-        if member_id not in members:
+        if member_id not in people:
             raise NotFound(f"there is no person '{member_id}' in this tenant", path=f"$.mentions[{index}]")
-    return {member_id: members[member_id] for member_id in event.mentions}
+    return {key: rooms[key] for key in event.room_keys}, {member_id: people[member_id] for member_id in event.mentions}

@@ -10,6 +10,7 @@ from aiohttp import web
 from bridge.actions.change_integration_keys import CreateIntegrationKey, ListIntegrationKeys, RevokeIntegrationKey
 from bridge.actions.change_role import ChangeRole
 from bridge.actions.change_rooms import AddRoom, ArchiveRoom, ChangeRoom
+from bridge.actions.erase_person import AskForErasure
 from bridge.actions.explain_membership import ExplainMembership
 from bridge.actions.hold_tenant import Administrator
 from bridge.actions.offboard_tenant import OffboardTenant
@@ -57,6 +58,7 @@ class Actions:
     change_role: ChangeRole
     put_person: PutPerson
     show_person: ShowPerson
+    ask_for_erasure: AskForErasure
     create_integration_key: CreateIntegrationKey
     list_integration_keys: ListIntegrationKeys
     revoke_integration_key: RevokeIntegrationKey

@@ -7,6 +7,7 @@ from bridge.api.answers import change_answer, plan_answer
 from bridge.api.call import Call
 from bridge.api.shapes import (
     ChangeAnswer,
+    ErasureAnswer,
     MemberBody,
     MemberItem,
     MembersBody,
@@ -101,6 +102,18 @@ async def put_user(call: Call) -> UserAnswer:
 async def get_user(call: Call) -> UserAnswer:
     """Show a person."""
     return _user_answer(await call.actions.show_person(_member_id(call)))
+
+
+async def delete_user(call: Call) -> ErasureAnswer:
+    """Have a person erased; asked again it answers the same receipt."""
+    erasure = await call.actions.ask_for_erasure(_member_id(call), acting_user=call.platform.actor)
+    return ErasureAnswer(
+        receipt_id=erasure.receipt_id,
+        state=erasure.state,
+        asked_at=erasure.asked_at,
+        finished_at=erasure.finished_at,
+        erased=erasure.counts,
+    )
 
 
 def _user_answer(person: Person) -> UserAnswer:

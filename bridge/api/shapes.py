@@ -1,5 +1,6 @@
 """Bodies and answers of ``/v1`` (contract: section 2); unknown fields are refused with their path."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -234,6 +235,16 @@ class UserAnswer(Answer, frozen=True, kw_only=True):
     super_admin: bool
     status: str
     avatar_url: str
+
+
+class ErasureAnswer(Answer, frozen=True, kw_only=True):
+    """The receipt of an erasure; ``erased`` counts what was taken away so far."""
+
+    receipt_id: str
+    state: str
+    asked_at: datetime
+    finished_at: datetime | None
+    erased: Mapping[str, int]
 
 
 class EffectItem(Answer, frozen=True, kw_only=True):

@@ -5,14 +5,13 @@ waits for and which tells of all queues that were rung meanwhile; whoever misses
 """
 
 import asyncio
-import contextlib
 import secrets
 from collections.abc import Callable
 
 import asyncpg
 import structlog
 
-from bridge.db.connection import UNREACHABLE, Pool, connection_of
+from bridge.db.connection import Pool, connection_of, keep_session
 from bridge.errors import DependencyDown
 from bridge.ports import Queue
 from bridge.telemetry import BELL_RINGS
@@ -21,8 +20,6 @@ _log = structlog.stdlib.get_logger("bridge.bell")
 
 CHANNEL = "bitnexus_work"
 _GATHER_SECONDS = 0.05
-_AGAIN_SECONDS = 2.0
-_ALIVE_SECONDS = 30.0
 
 
 class Bell:
@@ -49,9 +46,11 @@ class Bell:
             queues: list[Queue] = sorted(self._rung)
             self._rung.clear()
             try:
-                async with connection_of(self._pool) as connection, connection.transaction():
-                    await connection.execute("SET LOCAL synchronous_commit = off")
-                    await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, ",".join([self._name, *queues]))
+                async with connection_of(self._pool) as connection:
+                    # together they are a transaction, in one round trip
+                    told = ",".join([self._name, *queues])
+                    notify = f"SELECT pg_notify('{CHANNEL}', '{told}')"
+                    await connection.execute(f"SET LOCAL synchronous_commit = off; {notify}")
             except (DependencyDown, asyncpg.PostgresError) as error:
                 # the others look by themselves
                 _log.warning("the bell was not heard outside", error=type(error).__name__)
@@ -59,35 +58,18 @@ class Bell:
             BELL_RINGS.labels("sent").inc()
 
     async def listen(self) -> None:
-        """Wake our worker at what other processes ring, until cancelled; a lost connection is made anew."""
-        while True:
-            try:
-                await self._listen_once()
-            except (*UNREACHABLE, asyncpg.PostgresError) as error:
-                _log.warning("the bell's connection is lost", error=type(error).__name__)
-            await asyncio.sleep(_AGAIN_SECONDS)
-
-    async def _listen_once(self) -> None:
-        connection = await asyncpg.connect(
-            self._url, timeout=10, server_settings={"application_name": "bitnexus-chat-bell"}
+        """Wake our worker at what other processes ring, until cancelled."""
+        await keep_session(
+            self._url,
+            application_name="bitnexus-chat-bell",
+            begin=lambda connection: connection.add_listener(CHANNEL, self._hear),
         )
-        is_lost = asyncio.Event()
-        connection.add_termination_listener(lambda _connection: is_lost.set())
-        try:
-            await connection.add_listener(CHANNEL, self._hear)
-            while not is_lost.is_set():
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_ALIVE_SECONDS):
-                        await is_lost.wait()
-                await connection.execute("SELECT 1", timeout=10)
-        finally:
-            connection.terminate()
 
     def _hear(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
         name, *queues = str(payload).split(",")
         if name == self._name:
             return
         BELL_RINGS.labels("heard").inc()
-        for queue in ("inbox", "outbox", "reconcile"):
+        for queue in ("inbox", "outbox", "reconcile", "people"):
             if queue in queues:
                 self._wake(queue)

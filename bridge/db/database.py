@@ -8,12 +8,14 @@ import asyncpg
 
 from bridge.db.audit import append_audit
 from bridge.db.connection import Connection, Pool, connection_of
+from bridge.db.erasures import ErasureStore
 from bridge.db.inbox import InboxStore
 from bridge.db.jobs import JobStore
 from bridge.db.keys import KeyStore
 from bridge.db.messages import MessageStore
 from bridge.db.outbox import OutboxStore
 from bridge.db.people import PeopleStore, person_from
+from bridge.db.person_tasks import PersonTaskStore
 from bridge.db.rooms import RoomStore
 from bridge.db.tenants import Elsewhere, TenantStore
 from bridge.errors import DependencyDown, InvalidInput
@@ -22,6 +24,7 @@ from bridge.model.credential import IntegrationCredential
 from bridge.model.ids import SPACE, JobID, MemberID, RoomID, RoomKey, TenantID, UserID
 from bridge.model.job import TenantDue
 from bridge.model.room import Bots
+from bridge.model.standing import Standing
 from bridge.model.tenant import Person, Role, TenantRole, TenantStatus, TenantSummary
 from bridge.ports import Clock, Queue
 
@@ -38,22 +41,28 @@ class TenantWork:
     def __init__(self, connection: Connection, tenant_id: TenantID, bots: Bots, elsewhere: Elsewhere) -> None:
         self._connection = connection
         self.woken: set[Queue] = set()
-        self.tenants = TenantStore(connection, tenant_id, elsewhere)
+        self.person_tasks = PersonTaskStore(connection, tenant_id, self.woken)
+        self.tenants = TenantStore(connection, tenant_id, elsewhere, self.person_tasks)
         self.rooms = RoomStore(connection, tenant_id, bots)
         self.messages = MessageStore(connection, tenant_id)
         self.outbox = OutboxStore(connection, tenant_id, self.woken)
         self.jobs = JobStore(connection, tenant_id, self.woken)
         self.keys = KeyStore(connection, tenant_id)
-        self.people = PeopleStore(connection)
+        self.people = PeopleStore(connection, self.person_tasks)
         self.inbox = InboxStore(connection, self.woken)
+        self.erasures = ErasureStore(connection, tenant_id)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncGenerator[None, None]:
+        """Undo only what the block did when it raises; a savepoint that is not needed ends with the transaction."""
+        await self._connection.execute("SAVEPOINT block")
         try:
-            async with self._connection.transaction():
-                yield
-        except asyncpg.DataError as error:
-            raise InvalidInput(f"the database cannot hold this: {error}") from error
+            yield
+        except BaseException as error:
+            await self._connection.execute("ROLLBACK TO SAVEPOINT block")
+            if isinstance(error, asyncpg.DataError):
+                raise InvalidInput(f"the database cannot hold this: {error}") from error
+            raise
 
 
 class TenantAct(TenantWork):
@@ -107,9 +116,20 @@ class PostgresDatabase:
 
     @asynccontextmanager
     async def _transaction(self, tenant_id: TenantID) -> AsyncGenerator[Connection, None]:
-        async with connection_of(self._app) as connection, connection.transaction():
-            await connection.execute("SELECT set_config('bitnexus.tenant_id', $1, true)", tenant_id)
-            yield connection
+        """Begin a transaction that sees one tenant, in one round trip.
+
+        Statements that go together cannot have parameters; so the tenant's id stands in them as hexadecimal digits,
+        which can say nothing but the id.
+        """
+        named = f"convert_from('\\x{tenant_id.encode().hex()}', 'UTF8')"
+        async with connection_of(self._app) as connection:
+            await connection.execute(f"BEGIN; SELECT set_config('bitnexus.tenant_id', {named}, true)")
+            try:
+                yield connection
+            except BaseException:
+                await connection.execute("ROLLBACK")
+                raise
+            await connection.execute("COMMIT")
 
     def _ring(self, work: TenantWork) -> None:
         for queue in work.woken:
@@ -219,13 +239,49 @@ class PostgresDatabase:
             )
         return [TenantID(row["tenant_id"]) for row in rows]
 
-    async def _members_elsewhere(self, tenant_id: TenantID) -> frozenset[MemberID]:
-        """Return the members of a tenant who belong to another, active one."""
+    async def tenant_ids_of_person(self, member_id: MemberID) -> Sequence[TenantID]:
+        """Return every tenant that a person belongs to, whatever its status."""
         async with connection_of(self._system) as connection:
             rows = await connection.fetch(
-                "SELECT DISTINCT m.member_id FROM memberships m JOIN memberships o USING (member_id)"
-                " JOIN tenants t ON t.tenant_id = o.tenant_id"
-                " WHERE m.tenant_id = $1 AND o.tenant_id <> $1 AND t.status = 'active'",
+                "SELECT tenant_id FROM memberships WHERE member_id = $1 ORDER BY tenant_id", member_id
+            )
+        return [TenantID(row["tenant_id"]) for row in rows]
+
+    async def standings(self, member_ids: Collection[MemberID]) -> Sequence[Standing]:
+        """Return the facts that decide whether people may use anything; those who are no longer known are left out."""
+        async with connection_of(self._system) as connection:
+            rows = await connection.fetch(
+                "SELECT u.member_id, u.matrix_id, u.registered, u.status, u.super_admin,"
+                " coalesce(s.expired, false) AS is_expired,"
+                " coalesce(bool_or(t.status = 'active'), false) AS has_active_tenant,"
+                " coalesce(array_agg(t.tenant_id) FILTER (WHERE t.status = 'suspended'), '{}') AS suspended_tenants"
+                " FROM users u LEFT JOIN standings s USING (member_id) LEFT JOIN memberships m USING (member_id)"
+                " LEFT JOIN tenants t USING (tenant_id) WHERE u.member_id = ANY($1)"
+                " GROUP BY u.member_id, u.matrix_id, u.registered, u.status, u.super_admin, s.expired"
+                " ORDER BY u.member_id",
+                list(member_ids),
+            )
+        return [
+            Standing(
+                member_id=row["member_id"],
+                user_id=row["matrix_id"],
+                is_registered=row["registered"],
+                is_active=row["status"] == "active",
+                is_super_admin=row["super_admin"],
+                has_active_tenant=row["has_active_tenant"],
+                suspended_tenants=tuple(TenantID(tenant_id) for tenant_id in row["suspended_tenants"]),
+                is_expired=row["is_expired"],
+            )
+            for row in rows
+        ]
+
+    async def _members_elsewhere(self, tenant_id: TenantID) -> frozenset[MemberID]:
+        """Return the members of a tenant who may use something else: another tenant that is active, or all as staff."""
+        async with connection_of(self._system) as connection:
+            rows = await connection.fetch(
+                "SELECT m.member_id FROM memberships m JOIN users u USING (member_id) WHERE m.tenant_id = $1"
+                " AND (u.super_admin OR EXISTS (SELECT FROM memberships o JOIN tenants t USING (tenant_id)"
+                "  WHERE o.member_id = m.member_id AND o.tenant_id <> $1 AND t.status = 'active'))",
                 tenant_id,
             )
         return frozenset(row["member_id"] for row in rows)

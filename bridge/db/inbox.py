@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from bridge.db.connection import Connection, Pool, connection_of, rows_of
-from bridge.db.lanes import add_to_lane, give_back, hold_lane, take_from_lane
+from bridge.db.lanes import add_to_lane, finish_items, hold_lane
 from bridge.model.event import InboxItem, InboxItems, MatrixEvent, Receipt
 from bridge.model.ids import RoomID
 from bridge.model.job import Lane
@@ -33,20 +33,20 @@ class InboxStore:
         await hold_lane(self._connection, lane)
 
     async def finish(self, lane: Lane, items: Sequence[InboxItem]) -> None:
-        await take_from_lane(self._connection, lane, count=len(items))
-        status = await self._connection.execute(
-            "UPDATE inbox SET handled_at = now(), body = NULL WHERE inbox_id = ANY($1) AND handled_at IS NULL",
+        await finish_items(
+            self._connection,
+            lane,
+            "UPDATE inbox SET handled_at = now(), body = NULL WHERE inbox_id = ANY($5) AND handled_at IS NULL",
             [item.inbox_id for item in items],
         )
-        await give_back(self._connection, lane, count=len(items) - rows_of(status))
 
     async def set_aside(self, lane: Lane, items: Sequence[InboxItem]) -> None:
-        await take_from_lane(self._connection, lane, count=len(items))
-        status = await self._connection.execute(
-            "UPDATE inbox SET stray = true WHERE inbox_id = ANY($1) AND NOT stray AND handled_at IS NULL",
+        await finish_items(
+            self._connection,
+            lane,
+            "UPDATE inbox SET stray = true WHERE inbox_id = ANY($5) AND NOT stray AND handled_at IS NULL",
             [item.inbox_id for item in items],
         )
-        await give_back(self._connection, lane, count=len(items) - rows_of(status))
 
     async def recall(self, room_id: RoomID) -> None:
         # locked, and made if need be: who is about to set events aside either is done, or will see the room

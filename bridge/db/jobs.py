@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bridge.db.connection import Connection, rows_of
-from bridge.db.lanes import add_to_lane, take_from_lane
+from bridge.db.lanes import add_to_lane, finish_items, hold_lane
 from bridge.model.effect import CreateRoom, Effect, EffectTarget, effect_target
 from bridge.model.ids import EffectID, JobID, TenantID
 from bridge.model.job import EffectResult, Job, JobOutcome, Lane, OpenJob, Result
@@ -81,7 +81,8 @@ class JobStore:
         )
         return asks or 0
 
-    async def begin(self, job_id: JobID, effects: Sequence[Effect]) -> int:
+    async def begin(self, lane: Lane, job_id: JobID, effects: Sequence[Effect]) -> int:
+        await hold_lane(self._connection, lane)
         await self._connection.execute(
             "UPDATE jobs SET state = 'running' WHERE tenant_id = $1 AND job_id = $2::text::uuid AND state <> 'running'",
             self._tenant_id,
@@ -121,7 +122,8 @@ class JobStore:
         )
         return first
 
-    async def record_results(self, job_id: JobID, results: Sequence[Result]) -> None:
+    async def record_results(self, lane: Lane, job_id: JobID, results: Sequence[Result]) -> None:
+        await hold_lane(self._connection, lane)
         await self._connection.execute(
             "UPDATE job_effects e SET state = CASE WHEN r.error IS NULL THEN 'done' ELSE 'failed' END, error = r.error,"
             " room_id = coalesce(r.room_id, e.room_id), made_at = now()"
@@ -165,10 +167,11 @@ class JobStore:
         return found
 
     async def finish(self, lane: Lane, job_id: JobID, outcome: JobOutcome) -> None:
-        await take_from_lane(self._connection, lane, count=1)
-        await self._connection.execute(
-            "UPDATE jobs SET state = $3, error = $4, finished_at = now()"
-            " WHERE tenant_id = $1 AND job_id = $2::text::uuid",
+        await finish_items(
+            self._connection,
+            lane,
+            "UPDATE jobs SET state = $7, error = $8, finished_at = now()"
+            " WHERE tenant_id = $5 AND job_id = $6::text::uuid",
             self._tenant_id,
             job_id,
             "done" if outcome.error is None else "failed",

@@ -5,7 +5,7 @@ lane that the item's holder waits for, and the counter is always the number of i
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final, get_args
+from typing import Final, LiteralString, get_args
 
 import structlog
 
@@ -40,8 +40,8 @@ _CLAIM: Final = (
     # seen again under the lock: another worker may have held the lane since
     "  WHERE free.queue = $1 AND free.pending > 0 AND free.not_before <= now() AND free.lease_until <= now()"
     "  ORDER BY queued.turn, queued.served_at LIMIT $2 FOR NO KEY UPDATE OF free SKIP LOCKED)"
-    " UPDATE lanes SET lease_until = now() + make_interval(secs => $3), fence = fence + 1, served_at = now()"
-    " FROM taken WHERE lanes.queue = $1 AND lanes.lane_key = taken.lane_key"
+    " UPDATE lanes SET lease_until = now() + make_interval(secs => $3), holder = $7, fence = fence + 1,"
+    "  served_at = now() FROM taken WHERE lanes.queue = $1 AND lanes.lane_key = taken.lane_key"
     " RETURNING lanes.queue, lanes.lane_key, tenant_id, fence, attempts, faults"
 )
 
@@ -68,6 +68,20 @@ async def add_to_lane(
     )
 
 
+async def add_to_lanes(
+    connection: Connection, queue: Queue, lane_keys: Sequence[str], tenant_id: TenantID | None
+) -> None:
+    """Say that one more item waits in each of these lanes, which are locked in the order in which they are given."""
+    await connection.execute(
+        "INSERT INTO lanes AS l (queue, lane_key, tenant_id, pending)"
+        " SELECT $1, lane_key, $3, 1 FROM unnest($2::text[]) WITH ORDINALITY AS k(lane_key, n) ORDER BY n"
+        " ON CONFLICT (queue, lane_key) DO UPDATE SET pending = l.pending + 1, tenant_id = coalesce(l.tenant_id, $3)",
+        queue,
+        list(lane_keys),
+        tenant_id,
+    )
+
+
 async def hold_lane(connection: Connection, lane: Lane) -> None:
     """Lock a held lane until the transaction ends; raises LaneLost when it is no longer held."""
     is_held = await connection.fetchval(
@@ -80,29 +94,27 @@ async def hold_lane(connection: Connection, lane: Lane) -> None:
         raise LaneLost
 
 
-async def take_from_lane(connection: Connection, lane: Lane, *, count: int) -> None:
-    """Lock a held lane and take ``count`` items from it, its head's failures with them; raises LaneLost.
+async def finish_items(connection: Connection, lane: Lane, update: LiteralString, *values: object) -> int:
+    """Lock a held lane, finish items and take them from it, all in one statement; return how many; raises LaneLost.
 
-    Called before the items are changed: see the module's sentence about locks.
+    ``update`` is an UPDATE or a DELETE of the items, up to the end of its WHERE; its ``values`` begin at $5.
     """
-    status = await connection.execute(
-        "UPDATE lanes SET pending = pending - $4, attempts = 0, faults = 0, error = NULL,"
-        " tenant_id = coalesce(tenant_id, $5)"
-        " WHERE queue = $1 AND lane_key = $2 AND fence = $3",
+    finished: int | None = await connection.fetchval(
+        "WITH held AS MATERIALIZED (SELECT FROM lanes WHERE queue = $1 AND lane_key = $2 AND fence = $3"  # noqa: S608 - literals of ours
+        f"  FOR NO KEY UPDATE), finished AS ({update} AND EXISTS (SELECT FROM held) RETURNING 1)"
+        " UPDATE lanes SET pending = pending - (SELECT count(*) FROM finished),"
+        "  attempts = 0, faults = 0, error = NULL, tenant_id = coalesce(tenant_id, $4)"
+        " WHERE queue = $1 AND lane_key = $2 AND fence = $3 AND (SELECT count(*) FROM finished) >= 0"
+        " RETURNING (SELECT count(*) FROM finished)",
         lane.queue,
         lane.lane_key,
         lane.fence,
-        count,
         lane.tenant_id,
+        *values,
     )
-    if status != "UPDATE 1":
+    if finished is None:
         raise LaneLost
-
-
-async def give_back(connection: Connection, lane: Lane, *, count: int) -> None:
-    """Undo a part of ``take_from_lane``: so many items turned out to be finished already."""
-    if count:
-        await add_to_lane(connection, lane.queue, lane.lane_key, lane.tenant_id, count=count)
+    return finished
 
 
 async def mend_counters(app: Pool, system: Pool) -> int:
@@ -121,8 +133,9 @@ async def mend_counters(app: Pool, system: Pool) -> int:
 class LaneStore:
     """Implements the port ``Lanes``; each call is a transaction of its own."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, pool: Pool, *, holder: int | None = None) -> None:
+        """``holder`` is the number by which this process shows that it is there, see ``bridge/db/presence.py``."""
+        self._pool, self._holder = pool, holder
 
     async def claim(
         self,
@@ -147,6 +160,7 @@ class LaneStore:
                 [tenant_id or "" for tenant_id in held],
                 list(held.values()),
                 most_per_tenant,
+                self._holder,
             )
         return [Lane(**dict(row)) for row in rows]
 
@@ -187,15 +201,15 @@ class LaneStore:
         new_head_after_seconds: float | None = None,
         error: str | None = None,
         is_fault: bool = False,
-    ) -> None:
+    ) -> bool:
         async with connection_of(self._pool) as connection:
-            await connection.execute(
+            is_wanted: bool | None = await connection.fetchval(
                 "UPDATE lanes SET lease_until = '-infinity', attempts = attempts + ($4::float IS NOT NULL)::int,"
                 " not_before = coalesce(now() + make_interval(secs =>"
                 # whoever takes items off a lane sets its attempts to 0
                 "  CASE WHEN attempts < $7 THEN coalesce($8::float, $4) ELSE $4 END), not_before),"
                 " faults = faults + $6::bool::int, error = coalesce($5, error)"
-                " WHERE queue = $1 AND lane_key = $2 AND fence = $3",
+                " WHERE queue = $1 AND lane_key = $2 AND fence = $3 RETURNING pending > 0 AND not_before <= now()",
                 lane.queue,
                 lane.lane_key,
                 lane.fence,
@@ -205,3 +219,4 @@ class LaneStore:
                 lane.attempts,
                 new_head_after_seconds,
             )
+        return bool(is_wanted)

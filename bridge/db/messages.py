@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import asyncpg
+
 from bridge.db.connection import Connection, rows_of
 from bridge.model.event import MatrixEvent, Receipt
 from bridge.model.ids import EventID, RoomID, TenantID, UserID
@@ -16,11 +18,15 @@ class MessageStore:
         self._connection, self._tenant_id = connection, tenant_id
 
     async def add(self, event: MatrixEvent) -> bool:
-        status = await self._connection.execute(
-            "INSERT INTO chat_messages (id, room_id, tenant_id, user_id, content, metadata, created_at, position)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($8,"
-            "  (SELECT max(position) + 1 FROM chat_messages WHERE tenant_id = $3 AND room_id = $2), 1))"
-            " ON CONFLICT (id) DO NOTHING",
+        rows = await self._connection.fetch(
+            "WITH added AS ("
+            "  INSERT INTO chat_messages (id, room_id, tenant_id, user_id, content, metadata, created_at, position)"
+            "  VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($8,"
+            "   (SELECT max(position) + 1 FROM chat_messages WHERE tenant_id = $3 AND room_id = $2), 1))"
+            "  ON CONFLICT (id) DO NOTHING RETURNING id),"
+            " early AS (DELETE FROM early_changes WHERE tenant_id = $3 AND room_id = $2"
+            "  AND target_id IN (SELECT id FROM added) RETURNING *)"
+            " SELECT early.* FROM added LEFT JOIN early ON true",
             event.event_id,
             event.room_id,
             self._tenant_id,
@@ -30,10 +36,8 @@ class MessageStore:
             _time(event.origin_server_ts),
             event.stream_position,
         )
-        is_new = status == "INSERT 0 1"
-        if is_new:
-            await self._apply_early_changes(event)
-        return is_new
+        await self._apply_early_changes(event, [row for row in rows if row["event_id"] is not None])
+        return bool(rows)
 
     async def edit(self, event_id: EventID, *, edit: MatrixEvent, content: JsonObject) -> None:
         """Take over an edit by the message's own sender, unless a newer one stands or it was redacted."""
@@ -99,13 +103,7 @@ class MessageStore:
             change.origin_server_ts,
         )
 
-    async def _apply_early_changes(self, event: MatrixEvent) -> None:
-        rows = await self._connection.fetch(
-            "DELETE FROM early_changes WHERE tenant_id = $1 AND target_id = $2 AND room_id = $3 RETURNING *",
-            self._tenant_id,
-            event.event_id,
-            event.room_id,
-        )
+    async def _apply_early_changes(self, event: MatrixEvent, rows: Sequence[asyncpg.Record]) -> None:
         for row in sorted(rows, key=lambda row: row["origin_server_ts"]):
             change = MatrixEvent(
                 event_id=row["event_id"],

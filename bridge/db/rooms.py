@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from bridge.db.connection import Connection
 from bridge.model.event import MatrixEvent
-from bridge.model.ids import RoomID, RoomKey, TenantID, UserID
+from bridge.model.ids import MemberID, RoomID, RoomKey, TenantID, UserID
 from bridge.model.json import JsonObject
 from bridge.model.room import (
     Bots,
@@ -71,6 +71,15 @@ class RoomStore:
         rows = await self._connection.fetch("SELECT key, id FROM chat_rooms WHERE tenant_id = $1", self._tenant_id)
         return {row["key"]: row["id"] for row in rows}
 
+    async def is_inside(self, user_id: UserID) -> bool:
+        found: bool = await self._connection.fetchval(
+            "SELECT EXISTS (SELECT FROM chat_room_members WHERE tenant_id = $1 AND user_id = $2"
+            " AND membership IN ('join', 'invite'))",
+            self._tenant_id,
+            user_id,
+        )
+        return found
+
     async def find_kind(self, room_id: RoomID) -> RoomKind | None:
         row = await self._connection.fetchrow(
             "SELECT coalesce(t.type, c.type) AS type, coalesce(t.personal, false) AS personal FROM chat_rooms c"
@@ -79,6 +88,22 @@ class RoomStore:
             room_id,
         )
         return RoomKind(type=row["type"], personal=row["personal"]) if row else None
+
+    async def find_addressed(
+        self, room_keys: Sequence[RoomKey], member_ids: Sequence[MemberID]
+    ) -> tuple[Mapping[RoomKey, RoomID], Mapping[MemberID, UserID]]:
+        rows = await self._connection.fetch(
+            "SELECT true AS is_room, r.key AS name, c.id FROM tenant_rooms r JOIN chat_rooms c USING (tenant_id, key)"
+            " WHERE r.tenant_id = $1 AND r.key = ANY($2) AND NOT r.archived AND NOT r.personal"
+            " UNION ALL SELECT false, m.member_id, u.matrix_id FROM memberships m JOIN users u USING (member_id)"
+            " WHERE m.tenant_id = $1 AND m.member_id = ANY($3)",
+            self._tenant_id,
+            room_keys,
+            member_ids,
+        )
+        rooms = {RoomKey(row["name"]): RoomID(row["id"]) for row in rows if row["is_room"]}
+        people = {MemberID(row["name"]): UserID(row["id"]) for row in rows if not row["is_room"]}
+        return rooms, people
 
     async def record_room(self, room_id: RoomID, key: RoomKey, room_type: str) -> None:
         await self._connection.execute(

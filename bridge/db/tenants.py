@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 import msgspec
 
 from bridge.db.connection import Connection
+from bridge.db.person_tasks import PersonTaskStore
 from bridge.model.ids import MemberID, TenantID
 from bridge.model.tenant import Access, Member, Role, Room, RoomType, Tenant, TenantSettings, TenantStatus
 
@@ -15,8 +16,10 @@ Elsewhere = Callable[[TenantID], Awaitable[frozenset[MemberID]]]
 class TenantStore:
     """Implements the port ``Tenants``."""
 
-    def __init__(self, connection: Connection, tenant_id: TenantID, elsewhere: Elsewhere) -> None:
-        self._connection, self._tenant_id, self._elsewhere = connection, tenant_id, elsewhere
+    def __init__(
+        self, connection: Connection, tenant_id: TenantID, elsewhere: Elsewhere, tasks: PersonTaskStore
+    ) -> None:
+        self._connection, self._tenant_id, self._elsewhere, self._tasks = connection, tenant_id, elsewhere, tasks
 
     async def lock(self) -> None:
         await self._connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 1))", self._tenant_id)
@@ -83,6 +86,7 @@ class TenantStore:
         )
 
     async def save(self, tenant: Tenant) -> None:
+        before = await self._connection.fetchval("SELECT status FROM tenants WHERE tenant_id = $1", self._tenant_id)
         await self._connection.execute(
             "INSERT INTO tenants (tenant_id, name, status, settings, revision, avatar_url, offboarded_at, removes_at)"
             " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
@@ -97,6 +101,8 @@ class TenantStore:
             tenant.offboarded_at,
             tenant.removes_at,
         )
+        if before not in {None, tenant.status.value}:
+            await self._tasks.enqueue("standing", [member.member_id for member in tenant.members])
         await self._save_rooms([(position, room) for position, room in enumerate(tenant.rooms)])
 
     async def save_room(self, room: Room) -> None:
@@ -144,11 +150,13 @@ class TenantStore:
             list(roles),
             [role.value for role in roles.values()],
         )
+        await self._tasks.review_expired(roles.keys())
 
     async def remove_members(self, member_ids: Collection[MemberID]) -> None:
         await self._connection.execute(
             "DELETE FROM memberships WHERE tenant_id = $1 AND member_id = ANY($2)", self._tenant_id, list(member_ids)
         )
+        await self._tasks.end_sessions(member_ids)
 
     async def bump_revision(self) -> int:
         revision: int = await self._connection.fetchval(

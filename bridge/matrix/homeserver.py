@@ -1,5 +1,7 @@
 """The Matrix acts that we make, as our bots or in the name of people; implements the port ``Homeserver``."""
 
+import asyncio
+import hashlib
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,6 +16,7 @@ from mautrix.errors import MatrixConnectionError, MatrixRequestError
 from bridge.errors import DependencyBusy, DependencyDown, DependencyFailed, HomeserverRefused
 from bridge.matrix.events import parse_event
 from bridge.model.effect import CreateRoom
+from bridge.model.erasure import TimelinePage
 from bridge.model.event import MatrixEvent
 from bridge.model.ids import AccessToken, DeliveryID, DeviceID, EventID, RoomID, TxnID, UserID
 from bridge.model.json import JsonObject
@@ -82,8 +85,11 @@ class SynapseHomeserver:
         content: Any = None,
         *,
         query: dict[str, str] | None = None,
+        with_device: bool = True,
     ) -> Any:
-        api = self._apis.get(user_id) or self._api(user_id)
+        """Make a request in a user's name; a bot's names its device too, which is refused while it has none."""
+        api = self._apis.get(user_id) if with_device else None
+        api = api or self._api(user_id)
         try:
             is_sensitive = method is not Method.GET
             # mautrix leaves the type of its JSON open
@@ -115,31 +121,37 @@ class SynapseHomeserver:
 
     async def prepare_bots(self, display_names: dict[UserID, str]) -> None:
         """Make our bots with their device and name, where they are not there yet."""
-        for bot in sorted(self._house.bots.all):
+        results = await asyncio.gather(
+            *(self._prepare_bot(bot, display_names.get(bot)) for bot in sorted(self._house.bots.all)),
+            return_exceptions=True,
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _prepare_bot(self, bot: UserID, display_name: str | None) -> None:
+        try:
+            shown = await self._display_name(bot)
+        except HomeserverRefused:  # it has no account yet
             await self.register(bot)
-            await self._ensure_device(bot)
-            if bot in display_names:
-                await self._ensure_display_name(bot, display_names[bot])
+            shown = None
+        await self._ensure_device(bot)
+        if display_name is not None and shown != display_name:
+            await self.set_display_name(bot, display_name)
 
     async def _ensure_device(self, bot: UserID) -> None:
-        api = self._api(bot)  # without the device: naming one that does not exist is refused
-        self._apis[bot], with_device = api, self._apis[bot]
-        try:
-            devices = await self._request("list_devices", bot, Method.GET, Path.v3.devices)
-            if all(device["device_id"] != BOT_DEVICE for device in devices["devices"]):
-                await self.log_in(bot, BOT_DEVICE)
-        finally:
-            self._apis[bot] = with_device
+        devices = await self._request("list_devices", bot, Method.GET, Path.v3.devices, with_device=False)
+        if all(device["device_id"] != BOT_DEVICE for device in devices["devices"]):
+            await self.log_in(bot, BOT_DEVICE)
 
-    async def _ensure_display_name(self, bot: UserID, display_name: str) -> None:
-        profile = await self._request("profile", bot, Method.GET, Path.v3.profile[bot])
-        if profile.get("displayname") != display_name:
-            await self.set_display_name(bot, display_name)
+    async def _display_name(self, bot: UserID) -> str | None:
+        profile = await self._request("profile", bot, Method.GET, Path.v3.profile[bot], with_device=False)
+        return cast("str | None", profile.get("displayname"))
 
     async def ping(self) -> None:
         """Ask Synapse to ping us back, at which it delivers its backlog at once (MSC2659, Matrix 1.7)."""
         path = Path.v1.appservice[self._appservice_id].ping
-        await self._request("ping", self._house.bots.creator, Method.POST, path, {})
+        await self._request("ping", self._house.bots.creator, Method.POST, path, {}, with_device=False)
 
     async def register(self, user_id: UserID) -> None:
         """Create an account; one that exists is as good."""
@@ -286,7 +298,8 @@ class SynapseHomeserver:
         }
         if device_id is not None:
             content["device_id"] = device_id
-        answer = await self._request("log_in", self._house.bots.creator, Method.POST, Path.v3.login, content)
+        creator = self._house.bots.creator
+        answer = await self._request("log_in", creator, Method.POST, Path.v3.login, content, with_device=False)
         return Login(
             access_token=AccessToken(answer["access_token"]),
             device_id=DeviceID(answer["device_id"]),
@@ -300,6 +313,66 @@ class SynapseHomeserver:
         except HomeserverRefused as error:
             if error.http_status != HTTPStatus.NOT_FOUND:
                 raise
+
+    async def timeline(
+        self, room_id: RoomID, *, sender: UserID | None, position: str | None, limit: int
+    ) -> TimelinePage:
+        """Return a piece of a room's timeline as the creator sees it, without what is redacted or has no content."""
+        sift: dict[str, Any] = {"not_types": ["m.room.create", "m.room.redaction"]}
+        if sender is not None:
+            sift["senders"] = [sender]
+        return await self._piece(room_id, sift, _says_something, position=position, limit=limit)
+
+    async def memberships(self, room_id: RoomID, user_id: UserID, *, position: str | None, limit: int) -> TimelinePage:
+        """Return a piece of a room's memberships: those of one user that are not redacted, whoever has set them."""
+
+        def is_theirs(event: dict[str, Any]) -> bool:
+            return event["state_key"] == user_id and not _is_redacted(event)
+
+        return await self._piece(room_id, {"types": ["m.room.member"]}, is_theirs, position=position, limit=limit)
+
+    async def _piece(
+        self,
+        room_id: RoomID,
+        sift: dict[str, Any],
+        is_wanted: Callable[[dict[str, Any]], bool],
+        *,
+        position: str | None,
+        limit: int,
+    ) -> TimelinePage:
+        query = {"dir": "b", "limit": str(limit), "filter": json.dumps(sift)}
+        if position is not None:
+            query["from"] = position
+        path = Path.v3.rooms[room_id].messages
+        page = await self._request("timeline", self._house.bots.creator, Method.GET, path, query=query)
+        return TimelinePage(
+            event_ids=tuple(EventID(event["event_id"]) for event in page["chunk"] if is_wanted(event)),
+            next_position=page.get("end"),
+        )
+
+    async def redact(self, room_id: RoomID, event_id: EventID) -> None:
+        """Redact an event as the creator; the transaction id is made of the event's, so that once is enough."""
+        txn_id = "erase_" + hashlib.sha256(event_id.encode()).hexdigest()[:40]
+        path = Path.v3.rooms[room_id].redact[event_id][txn_id]
+        await self._request("redact", self._house.bots.creator, Method.PUT, path, {})
+
+    async def deactivate(self, user_id: UserID) -> None:
+        """End an account for good, as its user; Synapse erases its profile and takes it out of every room."""
+        await self._request("deactivate", user_id, Method.POST, Path.v3.account.deactivate, {"erase": True})
+
+    async def log_out_everywhere(self, user_id: UserID) -> None:
+        """Delete every device of a user, and every token; waiting syncs return empty."""
+        await self._request("log_out_everywhere", user_id, Method.POST, Path.v3.logout.all, {})
+
+
+def _says_something(event: dict[str, Any]) -> bool:
+    """Say whether an event has content to redact: state that holds a room together has none of a person's."""
+    is_state_of_the_room = "state_key" in event and event["type"] != "m.room.member"
+    return not is_state_of_the_room and not _is_redacted(event) and event["content"].keys() - {"membership"} != set()
+
+
+def _is_redacted(event: dict[str, Any]) -> bool:
+    return "redacted_because" in event.get("unsigned", {})
 
 
 def _our_error(act: str, error: MatrixRequestError) -> DependencyDown | HomeserverRefused:

@@ -76,7 +76,7 @@ class TenantDue:
 class Lane:
     """A lane that this worker holds until its lease ends; ``fence`` proves that it still does."""
 
-    queue: Literal["inbox", "outbox", "reconcile"]
+    queue: Literal["inbox", "outbox", "reconcile", "people"]
     lane_key: str
     tenant_id: TenantID | None
     fence: int

@@ -157,14 +157,14 @@ def _of_space(asked: Question) -> Iterator[Reason]:
 
 
 def _of_matrix(asked: Question) -> Iterator[Reason]:
-    if asked.standing is None:
-        yield Reason(code="room_not_made", sentence="the room does not exist in Matrix")
-        return
     in_space = asked.seen_in(SPACE)
     if asked.room_key != SPACE and in_space is not None and (by := _excluder(asked, in_space)):
         sentence = "somebody took them out of the tenant's space, which keeps them out of all its rooms"
         yield Reason(code="excluded_from_tenant", sentence=sentence, by=by)
-    yield _of_membership(asked, asked.seen_in(asked.room_key))
+    if asked.standing is None:
+        yield Reason(code="room_not_made", sentence="the room does not exist in Matrix")
+    else:
+        yield _of_membership(asked, asked.seen_in(asked.room_key))
 
 
 def _of_membership(asked: Question, seen: ObservedMembership | None) -> Reason:

@@ -25,7 +25,8 @@ def main() -> int:
     if options.no_results:
         sys.stdout.write(report.show() + "\n")
     else:
-        write_results("chaos", report.to_json())
+        command = f"python -m tests.faults --seconds {options.seconds:g} --seed {seed}"
+        write_results("chaos", {"command": command, **report.to_json()})
     return 0 if not report.cases else 1
 
 

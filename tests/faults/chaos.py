@@ -22,8 +22,10 @@ from tests.support.backend import member_id
 TENANTS, ROOMS = 2, ("general", "deals", "alerts")
 PEOPLE = ("ann", "bob")
 BRIDGES = 4
+SETTINGS = {"worker": {"lease_seconds": 1.5}}
+"""A bridge dies every half second: lanes of the dead must not rest for the five seconds that are usual."""
 LEAST_KILLS = 100
-_PRODUCER_PAUSE, _WRITER_PAUSE = 1.0, 0.8
+_PRODUCER_PAUSE, _WRITER_PAUSE = 4.0, 1.5
 _LIFETIME_SECONDS = (0.2, 1.8)
 _SETTLE_SECONDS = 120.0
 _QUIET_SECONDS = 3.0
@@ -44,7 +46,7 @@ class Crew:
 
 async def run_chaos(directory: Path, *, seed: int, seconds: float) -> Report:
     """Run for ``seconds`` of faults, and until at least 100 kills; return what came of it."""
-    async with running_rig(directory, bridges=BRIDGES) as rig:
+    async with running_rig(directory, bridges=BRIDGES, overrides=SETTINGS) as rig:
         await rig.start_bridges()
         crew = await gather_crew(rig, seed)
         began = time.time()
@@ -117,7 +119,7 @@ async def _storm(rig: Rig, crew: Crew, seed: int, seconds: float) -> None:
             for replica in rig.replicas
         ),
         PartTormentor(rig=rig, rng=seeded(seed, "parts"), rest_seconds=(5.0, 8.0)),
-        NetTormentor(rig=rig, rng=seeded(seed, "net"), rest_seconds=(1.0, 3.0)),
+        NetTormentor(rig=rig, rng=seeded(seed, "net"), rest_seconds=(1.5, 3.5)),
         TransactionTormentor(rig=rig, rng=seeded(seed, "transactions"), rest_seconds=(0.2, 0.8)),
     ]
     await rig.end_bridges()

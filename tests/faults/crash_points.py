@@ -31,7 +31,9 @@ from bridge.matrix.homeserver import SynapseHomeserver
 from bridge.worker import Worker
 
 _MIDWAY_SECONDS = 0.004
-"""A request is with its receiver by then and its answer is not here; an answer of ours has left."""
+"""A request is with its receiver by then and its answer is not here."""
+_LATER_SECONDS = 0.02
+"""What was begun is over by then: a commit, an answer of ours."""
 
 
 class Planted(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +60,7 @@ class _Wrap:
 _WRAPS = (
     _Wrap(owner=bridge.app, name="store_transaction", before="store.before", after="store.after_commit"),
     _Wrap(owner=AppserviceEndpoints, name="put_transaction", later="store.after_answer"),
-    _Wrap(owner=RelayEvent, name="__call__", after="accept.after_commit"),
+    _Wrap(owner=RelayEvent, name="__call__", after="accept.after_commit", later="accept.after_answer"),
     _Wrap(owner=OutboxStore, name="add_delivery", after="accept.before_commit"),
     _Wrap(owner=LaneStore, name="claim", after="claim.after", counts=bool),
     _Wrap(owner=LaneStore, name="release", before="release.before"),
@@ -68,7 +70,7 @@ _WRAPS = (
     _Wrap(owner=OutboxStore, name="finish", before="complete.before", after="complete.before_commit"),
     _Wrap(owner=OutboxStore, name="acknowledge_echo", after="echo.before_commit", counts=bool),
     _Wrap(owner=HandleMatrixEvents, name="__call__", before="handle.before", after="handle.after_commit"),
-    _Wrap(owner=InboxStore, name="finish", after="handle.before_commit"),
+    _Wrap(owner=InboxStore, name="finish", after="handle.before_commit", later="handle.between"),
     _Wrap(owner=GapStore, name="store", before="repair.before", after="repair.after_commit"),
 )
 
@@ -91,8 +93,8 @@ def _points_of(wraps: Sequence[_Wrap]) -> tuple[str, ...]:
 RECONCILE_POINTS = _points_of(_RECONCILE_WRAPS)
 """Where a reconcile may be cut off; ``tests/integration/test_reconcile_kills.py`` comes to each."""
 
-RARE = frozenset({"bury.before", *RECONCILE_POINTS})
-"""Points that only a scenario of their own comes to."""
+RARE = frozenset({"bury.before", "handle.between", *RECONCILE_POINTS})
+"""Points that only a scenario of their own comes to, or has a use for."""
 
 POINTS = tuple(point for point in _points_of(_WRAPS) if point not in RARE)
 
@@ -142,7 +144,7 @@ def _wrapped(wrap: _Wrap, original: Callable[..., Awaitable[Any]], passing: _Pas
         result = await original(*args, **named)
         if wrap.counts(result):
             passing(wrap.after)
-        asyncio.get_running_loop().call_later(_MIDWAY_SECONDS, passing, wrap.later)
+        asyncio.get_running_loop().call_later(_LATER_SECONDS, passing, wrap.later)
         return result
 
     return wrapped

@@ -5,6 +5,7 @@ import os
 import random
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from tests.faults.rig import Rig
 from tests.faults.tap import TRICKS
 from tests.support.waiting import until
 
-FROZEN_BRIDGE_SECONDS = (5.5, 7.0)
+FROZEN_BRIDGE_SECONDS = (2.0, 4.0)
 """Longer than a lane's lease."""
 _FROZEN_PART_SECONDS = (1.0, 2.5)
 _UP_SECONDS = 3.0
@@ -61,7 +62,7 @@ class BridgeTormentor:
             kind = self._kinds.draw()
             planted = ()
             if kind == "killed at a point":
-                planted = (Planted(point=self._points.draw(), passage=self.rng.randint(1, 3)),)
+                planted = (Planted(point=self._points.draw(), passage=self.rng.randint(1, 8)),)
             life = await self.replica.start(planted)
             await self._let_live(life, is_patient=bool(planted))
             self.rig.ledger.note(f"bridge {await self._end(life, kind)}")
@@ -139,8 +140,10 @@ class PartTormentor:
             "SELECT pid FROM pg_stat_activity WHERE usename IN ('bitnexus_app', 'synapse') ORDER BY pid"
         )
         connection.terminate()
-        if rows:
-            os.kill(self.rng.choice(rows)["pid"], signal.SIGKILL)
+        pids = {row["pid"] for row in rows} & set(
+            self._postgres_pids()
+        )  # a bridge that died may have taken its own along
+        if pids and _signal_all([self.rng.choice(sorted(pids))], signal.SIGKILL):
             self._killed("PostgreSQL's backend")
         await until(lambda: answers(dsn), bool, seconds=60)
 
@@ -181,7 +184,7 @@ class NetTormentor:
             if kind == "cut":
                 leg.cut()
             elif kind == "slow":
-                leg.delay_seconds = self.rng.uniform(0.02, 0.3)
+                leg.delay_seconds = self.rng.uniform(0.02, 0.15)
             elif kind == "throttled":
                 leg.bytes_per_second = self.rng.uniform(20_000, 200_000)
             else:
@@ -221,12 +224,14 @@ async def answers(dsn: str) -> bool:
     return True
 
 
-def _signal_all(pids: Sequence[int], number: signal.Signals) -> None:
+def _signal_all(pids: Sequence[int], number: signal.Signals) -> int:
+    """Signal processes and return how many of them were there still."""
+    reached = 0
     for pid in pids:
-        try:
+        with suppress(ProcessLookupError):
             os.kill(pid, number)
-        except ProcessLookupError:
-            continue
+            reached += 1
+    return reached
 
 
 async def _ended(life: Life, seconds: float) -> bool:

@@ -12,11 +12,10 @@ from urllib.parse import quote
 import aiohttp
 
 from tests.faults.history import Input
-from tests.support.backend import Backend, Reply
+from tests.support.backend import Backend, Client, Reply
 
 _ATTEMPT_SECONDS = aiohttp.ClientTimeout(total=8)
 _AGAIN_SECONDS = 0.2
-_LONGEST_TEXT = 3000
 _AWAY = (aiohttp.ClientError, TimeoutError, OSError)
 _LATER = frozenset({429, 500, 502, 503, 504})
 _TAKEN = frozenset({200, 202})
@@ -59,6 +58,7 @@ class Producer:
     pause_seconds: float
     gives_up: float = 0.02
     repeats: float = 0.05
+    longest_text: int = 3000
     _number: int = 0
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -70,7 +70,7 @@ class Producer:
         """Post the next event and return it, acknowledged unless given up."""
         self._number += 1
         mark = f"[{self.name}#{self._number}]"
-        more = "." * int(self.rng.triangular(1, _LONGEST_TEXT, 1))
+        more = self.rng.randbytes(int(self.rng.triangular(1, self.longest_text / 2, 1))).hex()  # not to be compressed
         given = self.log.begin(
             mark=mark,
             kind="relay",
@@ -153,6 +153,10 @@ class Account:
                 self.session = reply.body
                 return
             await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def rooms(self) -> dict[str, str]:
+        """Return the rooms that this person is in, by key."""
+        return await Client(http=self.http, session=self.session).rooms()
 
     async def call(
         self, method: str, path: str, body: object = None, *, seconds: float = 8, **query: str

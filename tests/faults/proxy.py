@@ -13,7 +13,7 @@ class Leg:
     """A way from anybody who connects to ``port`` to the part that listens on ``target``.
 
     ``delay_seconds`` holds each piece up, ``bytes_per_second`` throttles, and while ``is_deaf`` requests go through and
-    answers do not come back.
+    answers do not come back, and while ``is_down`` there is no way at all.
     """
 
     name: str
@@ -21,6 +21,7 @@ class Leg:
     delay_seconds: float = 0.0
     bytes_per_second: float | None = None
     is_deaf: bool = False
+    is_down: bool = False
     port: int = 0
     cuts: int = 0
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -28,9 +29,14 @@ class Leg:
     def heal(self) -> None:
         """Be as if there were no proxy; what was kept from its receivers is lost with its connection."""
         was_deaf = self.is_deaf
-        self.delay_seconds, self.bytes_per_second, self.is_deaf = 0.0, None, False
+        self.delay_seconds, self.bytes_per_second, self.is_deaf, self.is_down = 0.0, None, False, False
         if was_deaf:
             self.cut()
+
+    def break_down(self) -> None:
+        """Break all connections and let none come to be, until healed."""
+        self.is_down = True
+        self.cut()
 
     def cut(self) -> int:
         """Break all connections as a cable would, and return how many there were."""
@@ -42,6 +48,8 @@ class Leg:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
+            if self.is_down:
+                raise ConnectionRefusedError
             away, to = await asyncio.open_connection("127.0.0.1", self.target)
         except OSError:
             writer.transport.abort()

@@ -46,17 +46,17 @@ class Tap:
         self.counts["transactions"] += 1
         self.seen.append((txn_id, body))
         trick = self.tricks.popleft() if self.tricks else None
-        if trick is None:
-            return await self._put(txn_id, body)
-        self.counts[trick] += 1
-        return await self._spoil(trick, request, txn_id, body)
+        answer = await (self._put(txn_id, body) if trick is None else self._spoil(trick, request, txn_id, body))
+        self.counts[trick or "plain"] += 1
+        self.counts[f"answered {answer.status}"] += 1
+        return answer
 
     async def _spoil(self, trick: Trick, request: web.Request, txn_id: str, body: bytes) -> web.StreamResponse:
         if trick == "forgotten":
             return web.json_response({})
         if trick == "held back":
-            # under an id that an earlier one had: an id proves nothing
-            self._start_late(str(next(self._restarted_ids)), body)
+            # under the id that the one before had: an id proves nothing
+            self._start_late(self.seen[max(0, len(self.seen) - 2)][0], body)
             return web.json_response({})
         if trick == "slow":
             await asyncio.sleep(_SLOW_SECONDS)

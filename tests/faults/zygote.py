@@ -22,13 +22,13 @@ from bridge.config import Config, load_config
 from bridge.errors import BitnexusError
 from bridge.telemetry import set_up_logging
 from tests.faults.crash_points import Planted, plant, tell_of_work
-from tests.faults.safeguards import switch_off
+from tests.faults.mistakes import spoil
 
 _PR_SET_PDEATHSIG = 1
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """Fork a bridge with this configuration; ``off`` names safeguards that it shall not have."""
+    """Fork a bridge with this configuration; ``off`` names safeguards that it lacks, and mistakes that it makes."""
 
     config: str
     log: str
@@ -107,7 +107,7 @@ def _become_own(order: Order, parent: int) -> None:
 
 def _run(order: Order, config: Config, tell: Callable[..., None]) -> int:
     """Do what ``bitnexus-chat run`` does, with what was planted."""
-    switch_off(order.off)
+    spoil(order.off)
     tell_of_work(lambda: tell("works"))
     plant(order.planted, lambda point: tell("point", point))
     set_up_logging(config.logging.level, config.logging.format)

@@ -21,7 +21,7 @@ from bridge.errors import ConfigError, InvalidInput
 from bridge.model.audit import GENESIS, PLATFORM_ACTOR, AuditEntry
 from bridge.model.effect import RegisterUser
 from bridge.model.ids import MemberID, TenantID, UserID
-from bridge.model.job import Result
+from bridge.model.job import Lane, Result
 from bridge.model.tenant import Role
 from bridge.ports import Work
 from bridge.system import SystemClock
@@ -259,9 +259,11 @@ async def test_a_job_remembers_why_an_effect_failed(opened: Opened, backend: Bac
     async def play() -> None:
         async with opened.database.work(tenant_id) as work:
             job_id = await work.jobs.enqueue(1)
-            position = await work.jobs.begin(job_id, effects)
-            await work.jobs.record_results(job_id, [Result(position=position, effect=effects[0], error="no")])
-            await work.jobs.begin(job_id, [])  # the next round finds nothing else to do
+            fence = await opened.owner.fetchval("SELECT fence FROM lanes WHERE lane_key = $1", tenant_id)
+            lane = Lane(queue="reconcile", lane_key=tenant_id, tenant_id=tenant_id, fence=fence, attempts=0)
+            position = await work.jobs.begin(lane, job_id, effects)
+            await work.jobs.record_results(lane, job_id, [Result(position=position, effect=effects[0], error="no")])
+            await work.jobs.begin(lane, job_id, [])  # the next round finds nothing else to do
             job = await work.jobs.find(job_id)
             assert job is not None
             assert [(effect.state, effect.error) for effect in job.effects] == [("failed", "no")]
@@ -325,7 +327,12 @@ async def test_what_has_served_its_time_is_forgotten_and_nothing_else(opened: Op
             1000 + days,
             days,
         )
-    assert await SweepOldRows(database=opened.database, sessions=SessionStore(opened.app), clock=SystemClock())() >= 4
+    assert (
+        await SweepOldRows(
+            database=opened.database, sessions=SessionStore(opened.app, opened.system), clock=SystemClock()
+        )()
+        >= 4
+    )
     events = await opened.owner.fetch("SELECT event_id FROM inbox WHERE event_id LIKE $1 || '-%'", tenant_id)
     keys = await opened.owner.fetch("SELECT idempotency_key FROM event_receipts WHERE tenant_id = $1", tenant_id)
     jobs = await opened.owner.fetch("SELECT revision FROM jobs WHERE tenant_id = $1 AND revision > 1000", tenant_id)
@@ -357,6 +364,6 @@ async def test_used_tokens_are_swept_when_nobody_accepts_them_any_more(opened: O
             mark,
             minutes,
         )
-    await SessionStore(opened.app).forget_expired()
+    await SessionStore(opened.app, opened.system).forget_expired()
     left = await opened.owner.fetch("SELECT jti FROM used_tokens WHERE jti = ANY($1)", list(marks.values()))
     assert [row["jti"] for row in left] == [marks[5]]

@@ -127,8 +127,8 @@ async def test_a_repair_beside_synapses_own_transactions_stores_each_event_once(
 
 
 @pytest.mark.parametrize("odd", ["\0", "\ud800", "a"])
-async def test_an_event_as_deep_as_synapse_takes_it_holds_up_no_other(own: OwnDatabase, odd: str) -> None:
-    """A person can make such an event; a transaction that is refused would come again and again, and all behind it."""
+async def test_an_event_deeper_than_synapse_takes_any_holds_up_no_other(own: OwnDatabase, odd: str) -> None:
+    """A transaction that we refuse comes again and again, with everybody's events in it and behind it."""
     await own.put_tenant(ACME, ROOM)
     deep: Any = odd
     for _ in range(800):

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from bridge.db.lanes import LaneLost, mend_counters
+from bridge.model.effect import RegisterUser
 from bridge.model.event import Refused, Sent
-from bridge.model.ids import EventID, RoomID, TenantID
+from bridge.model.ids import EventID, JobID, RoomID, TenantID
 from bridge.model.job import Lane
 from bridge.ports import Queue
 from bridge.worker import backoff_seconds
-from tests.support.own_database import ACME, BOTS, GLOBEX, OwnDatabase
+from tests.support.own_database import ACME, BEN, BOTS, GLOBEX, OwnDatabase
 
 PLACES, MOST = 8, 6
 """As a worker with its defaults asks: eight places, six of them for one tenant."""
@@ -207,6 +208,24 @@ async def finish_job(own: OwnDatabase, lane: Lane) -> None:
         await work.jobs.finish(lane, job_id, error=None)
 
 
+async def begin_job(own: OwnDatabase, lane: Lane) -> None:
+    async with own.database.work(ACME) as work:
+        job_id = await work.jobs.next_open()
+        assert job_id is not None
+        await work.jobs.begin(lane, job_id, [RegisterUser(user_id=BEN)])
+
+
+async def record_effect(own: OwnDatabase, lane: Lane) -> None:
+    job_id = JobID(await own.ask("SELECT job_id::text FROM jobs"))
+    await own.ask(
+        "INSERT INTO job_effects (job_id, tenant_id, position, effect_id, kind)"
+        " VALUES ($1::text::uuid, 'acme', 0, 'e', 'RegisterUser') ON CONFLICT DO NOTHING",
+        job_id,
+    )
+    async with own.database.work(ACME) as work:
+        await work.jobs.record_effect(lane, job_id, 0, room_id=None, error="no")
+
+
 @pytest.mark.parametrize(
     ("queue", "record"),
     [
@@ -216,7 +235,9 @@ async def finish_job(own: OwnDatabase, lane: Lane) -> None:
         recording("outbox", "a failure")(record_failure),
         recording("inbox", "events handled")(finish_events),
         recording("inbox", "events set aside")(set_events_aside),
-        recording("reconcile", "a job")(finish_job),
+        recording("reconcile", "a job begun")(begin_job),
+        recording("reconcile", "an effect")(record_effect),
+        recording("reconcile", "a job done")(finish_job),
     ],
 )
 async def test_a_worker_that_lost_its_lane_records_nothing_and_lets_nothing_go(
@@ -242,7 +263,8 @@ async def test_a_worker_that_lost_its_lane_records_nothing_and_lets_nothing_go(
 
 async def everything(own: OwnDatabase) -> list[Any]:
     tables = ("lanes", "outbox", "inbox", "jobs", "quarantine")
-    return [await own.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables]  # noqa: S608
+    rows = [await own.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables]  # noqa: S608
+    return [*rows, await own.rows("SELECT * FROM job_effects WHERE state <> 'pending' ORDER BY 1")]
 
 
 async def test_many_workers_at_once_never_hold_one_lane(own: OwnDatabase) -> None:
@@ -472,7 +494,7 @@ async def _reconcile(own: OwnDatabase, chance: random.Random) -> None:
             async with own.database.work(ACME) as work:
                 job_id = await work.jobs.next_open()
                 assert job_id is not None
-                await work.jobs.begin(job_id, [])
+                await work.jobs.begin(lane, job_id, [])
                 await work.jobs.finish(lane, job_id, error=None)
         await own.lanes.release(lane)
 

@@ -318,15 +318,16 @@ async def test_a_ring_wakes_the_worker_of_another_process_and_not_its_own_twice(
     there = Bell(own.app, own.url(), worker.wake)
     chores = [asyncio.create_task(chore) for chore in (here.tell(), here.listen(), there.tell(), there.listen())]
     try:
-        await until(lambda: listeners(own), lambda count: count == 2)
+        await until(lambda: listeners(own), lambda found: len(found) == 2)
         worker.start()
         await own.enqueue(ROOM, "one")
         here.ring("outbox")
         assert await asyncio.wait_for(sent.get(), 10) == "one"
         assert own_rings == ["outbox"]
         # connections that die are made anew
-        await own.ask("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
-        await until(lambda: listeners(own), lambda count: count == 2, seconds=20)
+        first = await listeners(own)
+        await own.ask("SELECT count(pg_terminate_backend(pid)) FROM unnest($1::int[]) AS p(pid)", list(first))
+        await until(lambda: listeners(own), lambda found: len(found - first) == 2, seconds=20)
         await own.enqueue(ROOM, "two")
         here.ring("outbox")
         assert await asyncio.wait_for(sent.get(), 10) == "two"
@@ -337,13 +338,14 @@ async def test_a_ring_wakes_the_worker_of_another_process_and_not_its_own_twice(
         await asyncio.gather(*chores, return_exceptions=True)
 
 
-async def listeners(own: OwnDatabase) -> int:
-    found: int = await own.ask(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND application_name = 'bitnexus-chat-bell'"
+async def listeners(own: OwnDatabase) -> set[int]:
+    """Return the backends that listen."""
+    rows = await own.rows(
+        "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND application_name = 'bitnexus-chat-bell'"
         " AND query LIKE 'LISTEN%' AND state = 'idle'",
         own.name,
     )
-    return found
+    return {row["pid"] for row in rows}
 
 
 class Sender:

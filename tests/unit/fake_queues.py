@@ -25,6 +25,7 @@ from bridge.model.ids import (
     OutboxID,
     RoomID,
     RoomKey,
+    TenantID,
     UserID,
 )
 from bridge.model.job import EffectResult, Job, JobOutcome, Lane, OpenJob, Result
@@ -32,7 +33,8 @@ from bridge.model.tenant import (
     Person,
 )
 from bridge.policy.budget import Written, rewrite_of
-from tests.unit.fake_stores import Store
+from tests.unit.fake_person_tasks import FakePersonTasks
+from tests.unit.fake_stores import Host, Store
 
 
 class FakeOutbox(Store):
@@ -159,7 +161,8 @@ class FakeJobs(Store):
         queued = [job for job in jobs if (job.tenant_id, job.state) == (self._tenant_id, "queued")]
         return self._memory.asks[queued[0].job_id] if queued else 0
 
-    async def begin(self, job_id: JobID, effects: Sequence[Effect]) -> int:
+    async def begin(self, lane: Lane, job_id: JobID, effects: Sequence[Effect]) -> int:
+        self._check(lane)
         job = self._memory.jobs[job_id]
         targets = [effect_target(effect) for effect in effects]
         again = {target.effect_id for target in targets}
@@ -172,7 +175,8 @@ class FakeJobs(Store):
         self._memory.jobs[job_id] = replace(job, state="running", effects=kept + new)
         return len(kept)
 
-    async def record_results(self, job_id: JobID, results: Sequence[Result]) -> None:
+    async def record_results(self, lane: Lane, job_id: JobID, results: Sequence[Result]) -> None:
+        self._check(lane)
         job = self._memory.jobs[job_id]
         effects = list(job.effects)
         for result in results:
@@ -261,6 +265,10 @@ class FakeKeys(Store):
 
 
 class FakePeople(Store):
+    def __init__(self, database: Host, tenant_id: TenantID, tasks: FakePersonTasks) -> None:
+        super().__init__(database, tenant_id)
+        self._tasks = tasks
+
     async def find(self, member_id: MemberID) -> Person | None:
         return self._memory.people.get(member_id)
 
@@ -271,7 +279,15 @@ class FakePeople(Store):
         return {who: person for who in member_ids if (person := self._memory.people.get(who))}
 
     async def save(self, *people: Person) -> None:
+        before = {person.member_id: self._memory.people.get(person.member_id) for person in people}
         self._memory.people.update({person.member_id: person for person in people})
+        changed = [
+            (old, new)
+            for new in people
+            if (old := before[new.member_id]) and (old.active, old.super_admin) != (new.active, new.super_admin)
+        ]
+        await self._tasks.enqueue("standing", [new.member_id for _, new in changed])
+        await self._tasks.end_sessions([new.member_id for old, new in changed if old.active and not new.active])
 
     async def record_registered(self, user_id: UserID) -> None:
         self._memory.registered.add(user_id)

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bridge.errors import Conflict
 from bridge.model.audit import Actor, AuditEntry
 from bridge.model.credential import IntegrationKey
+from bridge.model.erasure import Erasure
 from bridge.model.event import BusinessEvent, InboxItem, MatrixEvent, OutboxItem, Outcome, Receipt
 from bridge.model.ids import (
     DeliveryID,
@@ -22,6 +23,7 @@ from bridge.model.ids import (
 from bridge.model.job import Job, JobOutcome, Lane
 from bridge.model.json import JsonObject
 from bridge.model.room import Observed, ObservedMembership, ObservedPerson, ObservedRoom, RoomKind
+from bridge.model.standing import PersonTask
 from bridge.model.tenant import (
     Member,
     Person,
@@ -31,6 +33,9 @@ from bridge.model.tenant import (
     TenantStatus,
 )
 from bridge.ports import Clock
+
+if TYPE_CHECKING:
+    from tests.unit.fake_person_tasks import FakePersonTasks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +76,12 @@ class Memory:
     stray: dict[RoomID, list[InboxItem]] = field(default_factory=dict)
     quarantined: list[tuple[InboxItem, str]] = field(default_factory=list)
     audit: list[tuple[TenantID, Actor, AuditEntry]] = field(default_factory=list)
+    erasures: dict[str, Erasure] = field(default_factory=dict)
+    person_tasks: list[tuple[str, PersonTask]] = field(default_factory=list)
+    buried: list[tuple[PersonTask, str]] = field(default_factory=list)
+    task_number: int = 0
+    told: dict[MemberID, bool] = field(default_factory=dict)
+    epochs: dict[MemberID, int] = field(default_factory=dict)
 
 
 class Host(Protocol):
@@ -101,6 +112,10 @@ class Store:
 
 
 class FakeTenants(Store):
+    def __init__(self, database: Host, tenant_id: TenantID, tasks: "FakePersonTasks") -> None:
+        super().__init__(database, tenant_id)
+        self._tasks = tasks
+
     async def lock(self) -> None:
         self._database.locked.append(self._tenant_id)
 
@@ -126,7 +141,10 @@ class FakeTenants(Store):
         ]
 
     async def save(self, tenant: Tenant) -> None:
+        before = self._memory.tenants.get(self._tenant_id)
         self._memory.tenants[self._tenant_id] = replace(tenant, members=())
+        if before and before.status is not tenant.status:
+            await self._tasks.enqueue("standing", [member.member_id for member in tenant.members])
 
     def _is_elsewhere(self, member_id: MemberID) -> bool:
         return any(
@@ -142,10 +160,12 @@ class FakeTenants(Store):
 
     async def save_members(self, roles: Mapping[MemberID, Role]) -> None:
         self._memory.memberships.setdefault(self._tenant_id, {}).update(roles)
+        await self._tasks.review_expired(roles.keys())
 
     async def remove_members(self, member_ids: Collection[MemberID]) -> None:
         for member_id in member_ids:
             self._memory.memberships.get(self._tenant_id, {}).pop(member_id, None)
+        await self._tasks.end_sessions(member_ids)
 
     async def bump_revision(self) -> int:
         tenant = self._memory.tenants[self._tenant_id]
@@ -154,6 +174,10 @@ class FakeTenants(Store):
 
 
 class FakeRooms(Store):
+    async def is_inside(self, user_id: UserID) -> bool:
+        rooms = [self._room(room_id, key) for key, room_id in (await self.room_ids()).items()]
+        return any(room.members[user_id].membership in {"join", "invite"} for room in rooms if user_id in room.members)
+
     async def observed(self) -> Observed:
         people = [self._memory.people[who] for who in self._memory.memberships.get(self._tenant_id, {})]
         return Observed(
@@ -188,6 +212,17 @@ class FakeRooms(Store):
 
     async def room_ids(self) -> Mapping[RoomKey, RoomID]:
         return {key: room_id for room_id, (owner, key, _) in self._memory.rooms.items() if owner == self._tenant_id}
+
+    async def find_addressed(
+        self, room_keys: Sequence[RoomKey], member_ids: Sequence[MemberID]
+    ) -> tuple[Mapping[RoomKey, RoomID], Mapping[MemberID, UserID]]:
+        tenant, room_ids = self._memory.tenants[self._tenant_id], await self.room_ids()
+        is_open = {room.key for room in tenant.rooms if not room.archived and not room.personal}
+        members = self._memory.memberships.get(self._tenant_id, {})
+        return (
+            {key: room_ids[key] for key in room_keys if key in room_ids and key in is_open},
+            {member_id: self._memory.people[member_id].user_id for member_id in member_ids if member_id in members},
+        )
 
     async def find_kind(self, room_id: RoomID) -> RoomKind | None:
         found = self._memory.rooms.get(room_id)

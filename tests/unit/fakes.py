@@ -23,6 +23,7 @@ from bridge.model.ids import (
     UserID,
 )
 from bridge.model.job import Lane, TenantDue
+from bridge.model.standing import Standing
 from bridge.model.tenant import (
     Person,
     Tenant,
@@ -31,6 +32,8 @@ from bridge.model.tenant import (
     TenantSummary,
 )
 from tests.unit.fake_edges import FakeClock
+from tests.unit.fake_erasures import FakeErasures
+from tests.unit.fake_person_tasks import FakePersonTasks
 from tests.unit.fake_queues import FakeInbox, FakeJobs, FakeKeys, FakeOutbox, FakePeople
 from tests.unit.fake_stores import FakeMessages, FakeRooms, FakeTenants, Memory
 
@@ -41,14 +44,16 @@ class FakeWork:
     def __init__(self, database: "FakeDatabase", tenant_id: TenantID, actor: Actor | None) -> None:
         self._database, self._tenant_id, self._actor = database, tenant_id, actor
         self.is_accounted_for = actor is None
-        self.tenants = FakeTenants(database, tenant_id)
+        self.person_tasks = FakePersonTasks(database, tenant_id)
+        self.tenants = FakeTenants(database, tenant_id, self.person_tasks)
         self.rooms = FakeRooms(database, tenant_id)
         self.messages = FakeMessages(database, tenant_id)
         self.outbox = FakeOutbox(database, tenant_id)
         self.jobs = FakeJobs(database, tenant_id)
         self.keys = FakeKeys(database, tenant_id)
-        self.people = FakePeople(database, tenant_id)
+        self.people = FakePeople(database, tenant_id, self.person_tasks)
         self.inbox = FakeInbox(database, tenant_id)
+        self.erasures = FakeErasures(database, tenant_id)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -155,6 +160,25 @@ class FakeDatabase:
             for tenant_id, tenant in sorted(self.memory.tenants.items())
             if tenant.status is TenantStatus.SUSPENDED
             and not self.memory.memberships.get(tenant_id, {}).keys().isdisjoint(member_ids)
+        ]
+
+    async def tenant_ids_of_person(self, member_id: MemberID) -> Sequence[TenantID]:
+        return sorted(owner for owner, roles in self.memory.memberships.items() if member_id in roles)
+
+    async def standings(self, member_ids: Collection[MemberID]) -> Sequence[Standing]:
+        return [
+            Standing(
+                member_id=person.member_id,
+                user_id=person.user_id,
+                is_registered=person.user_id in self.memory.registered,
+                is_active=person.active,
+                is_super_admin=person.super_admin,
+                has_active_tenant=bool(await self.tenants_of_person(person.member_id)),
+                suspended_tenants=tuple(await self.suspended_tenants_of([person.member_id])),
+                is_expired=self.memory.told.get(person.member_id, False),
+            )
+            for member_id in sorted(member_ids)
+            if (person := self.memory.people.get(member_id))
         ]
 
     async def tenants_to_remove(self, now: datetime) -> Sequence[TenantID]:

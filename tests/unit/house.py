@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from bridge.actions.change_integration_keys import CreateIntegrationKey, ListIntegrationKeys, RevokeIntegrationKey
 from bridge.actions.change_role import ChangeRole
 from bridge.actions.change_rooms import AddRoom, ArchiveRoom, ChangeRoom
+from bridge.actions.erase_person import AskForErasure
 from bridge.actions.explain_membership import ExplainMembership
 from bridge.actions.offboard_tenant import OffboardTenant
 from bridge.actions.open_ai_room import OpenAiRoom
@@ -57,6 +58,7 @@ class House:
             ),
             change_role=ChangeRole(database=database, house=HOUSE, entropy=entropy),
             show_person=ShowPerson(database=database),
+            ask_for_erasure=AskForErasure(database=database, entropy=entropy),
             put_person=PutPerson(database=database, house=HOUSE, entropy=entropy),
             create_integration_key=CreateIntegrationKey(database=database, entropy=entropy),
             list_integration_keys=ListIntegrationKeys(database=database),

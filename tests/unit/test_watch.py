@@ -172,6 +172,16 @@ async def test_without_the_module_synapse_is_pinged_once_all_the_same() -> None:
         assert await world.look() == comparison("start", 5, 3)
 
 
+async def test_what_synapse_cannot_send_for_want_of_a_way_to_us_is_read_all_the_same() -> None:
+    world = World(failing={"ping": AWAY})
+    async with running(world.watch()):
+        once = ["hurry", *comparison("start", 5, 3)]
+        assert (await world.look(3))[:6] == once * 2
+        world.failing = {}
+        assert (await world.look())[-4:] == ["hurry", "ping", *comparison("start", 5, 3)]
+        assert await world.look() == []
+
+
 async def test_a_comparison_that_fails_is_made_again() -> None:
     world = World(failing={"read": AWAY})
     async with running(world.watch()):

@@ -1,18 +1,16 @@
 """The worker: lanes claimed, held and let go; nothing that one of them does ends the others."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from bridge.errors import Conflict, DependencyBusy, DependencyDown
-from bridge.model.ids import TenantID
 from bridge.model.job import Lane
-from bridge.ports import Queue
 from bridge.worker import Worker, backoff_seconds, repeat
+from tests.unit.worker_stage import SOON, FakeAction, FakeLanes, lane, one_item, soon, working
 
 
 @pytest.fixture(autouse=True)
@@ -20,133 +18,6 @@ def logged() -> Iterator[list[MutableMapping[str, Any]]]:
     """What the worker logs, kept from the screen."""
     with capture_logs() as entries:
         yield entries
-
-
-SOON = 5.0
-"""How long a test waits for what should happen at once."""
-
-
-def lane(key: str, *, queue: Queue = "inbox", attempts: int = 0) -> Lane:
-    return Lane(queue=queue, lane_key=key, tenant_id=None, fence=1, attempts=attempts)
-
-
-class FakeLanes:
-    """Lanes that are ready, and what became of them; implements the port ``Lanes``."""
-
-    def __init__(self, *ready: Lane) -> None:
-        self.ready = list(ready)
-        self.limits: list[int] = []
-        self.turns: list[tuple[dict[TenantID | None, int], int]] = []
-        self.held: set[str] = set()
-        self.claim_failures: list[Exception] = []
-        self.release_failures: list[Exception] = []
-        self.released: asyncio.Queue[tuple[str, float | None]] = asyncio.Queue()
-        self.renewed: asyncio.Queue[str] = asyncio.Queue()
-        self.claimed: asyncio.Queue[int] = asyncio.Queue()
-        self.renew_failures: list[Exception] = []
-        self.told: dict[str, tuple[str | None, bool]] = {}
-        self.new_heads: dict[str, float | None] = {}
-        self.lost: set[str] = set()
-        self.release_gate = asyncio.Event()
-        self.release_gate.set()
-
-    async def claim(
-        self,
-        queue: Queue,
-        *,
-        limit: int,
-        lease_seconds: float,
-        held: Mapping[TenantID | None, int],
-        most_per_tenant: int,
-    ) -> Sequence[Lane]:
-        assert lease_seconds > 0
-        self.limits.append(limit)
-        self.turns.append((dict(held), most_per_tenant))
-        if self.claim_failures:
-            self.claimed.put_nowait(-1)
-            raise self.claim_failures.pop(0)
-        free = {found.lane_key: found for found in reversed(self.ready) if found.queue == queue}
-        claimed = [free[key] for key in sorted(free.keys() - self.held)][:limit]
-        for found in claimed:
-            self.ready.remove(found)
-            self.held.add(found.lane_key)
-        self.claimed.put_nowait(len(claimed))
-        return claimed
-
-    async def renew(self, lane: Lane, *, lease_seconds: float) -> bool:
-        assert lease_seconds > 0
-        self.renewed.put_nowait(lane.lane_key)
-        if self.renew_failures:
-            raise self.renew_failures.pop(0)
-        return lane.lane_key not in self.lost
-
-    async def hurry(self) -> None:
-        raise AssertionError("not the worker's to do")
-
-    async def release(
-        self,
-        lane: Lane,
-        *,
-        retry_after_seconds: float | None = None,
-        new_head_after_seconds: float | None = None,
-        error: str | None = None,
-        is_fault: bool = False,
-    ) -> None:
-        await self.release_gate.wait()
-        self.held.discard(lane.lane_key)
-        self.told[lane.lane_key] = (error, is_fault)
-        self.new_heads[lane.lane_key] = new_head_after_seconds
-        self.released.put_nowait((lane.lane_key, retry_after_seconds))
-        if self.release_failures:
-            raise self.release_failures.pop(0)
-
-
-Run = Callable[[Lane], Awaitable[int]]
-
-
-class FakeAction:
-    """An action whose run is a function of the test's, and which remembers what it had to bury."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self.buried: list[tuple[str, str]] = []
-        self.bury_failures: list[Exception] = []
-
-    async def __call__(self, lane: Lane) -> int:
-        return await self._run(lane)
-
-    async def bury(self, lane: Lane, error: str) -> None:
-        if self.bury_failures:
-            raise self.bury_failures.pop(0)
-        self.buried.append((lane.lane_key, error))
-
-
-@asynccontextmanager
-async def working(
-    lanes: FakeLanes, run: Run | FakeAction, *, concurrency: int = 8, lease_seconds: float = 60.0
-) -> AsyncIterator[Worker]:
-    """Run a worker that polls once a minute: whatever happens sooner, a bell has rung."""
-    action = run if isinstance(run, FakeAction) else FakeAction(run)
-    worker = Worker(
-        lanes=lanes,
-        actions={"inbox": action, "outbox": action, "reconcile": action},
-        concurrency=concurrency,
-        lease_seconds=lease_seconds,
-        poll_seconds=60.0,
-    )
-    worker.start()
-    try:
-        yield worker
-    finally:
-        await soon(worker.stop(drain_seconds=0))
-
-
-async def soon(awaitable: Awaitable[object]) -> object:
-    return await asyncio.wait_for(awaitable, SOON)
-
-
-async def one_item(_lane: Lane) -> int:
-    return 1
 
 
 async def test_a_lane_is_claimed_worked_on_and_let_go() -> None:
@@ -357,6 +228,20 @@ async def test_what_does_not_come_to_its_end_is_cut_off_and_let_go() -> None:
         await soon(worker.stop(drain_seconds=0.01))
         assert cut.is_set()
         assert lanes.released.get_nowait() == ("a", None), "free for another worker at once"
+        assert lanes.held == set()
+
+
+async def test_what_a_claim_under_way_has_taken_is_not_left_to_its_lease_by_a_stop() -> None:
+    lanes = FakeLanes(lane("a"))
+    lanes.claim_answer.clear()
+    async with working(lanes, one_item) as worker:
+        await soon(lanes.claimed.get())
+        assert lanes.held == {"a"}
+        stopping = asyncio.create_task(worker.stop(drain_seconds=SOON))
+        await asyncio.sleep(0)
+        lanes.claim_answer.set()
+        await soon(stopping)
+        assert await soon(lanes.released.get()) == ("a", None)
         assert lanes.held == set()
 
 

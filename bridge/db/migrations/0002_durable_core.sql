@@ -15,7 +15,8 @@ GRANT SELECT, INSERT, UPDATE ON stream_positions TO bitnexus_app;
 
 ALTER TABLE lanes
   ADD COLUMN faults integer NOT NULL DEFAULT 0,    -- unexpected failures in a row of the lane's head
-  ADD COLUMN error text;                           -- what its head failed with last
+  ADD COLUMN error text,                           -- what its head failed with last
+  ADD COLUMN holder integer;                       -- whose lease it is: the number of a process that shows itself by a lock
 
 -- Who is next: the tenants with work are found by hopping through this, and of each the lane served longest ago.
 DROP INDEX lanes_ready;
@@ -25,7 +26,10 @@ ALTER TABLE outbox
   ADD COLUMN failures integer NOT NULL DEFAULT 0,  -- attempts that the homeserver answered with a failure of its own
   ADD COLUMN delivery_id text,                     -- com.bitnexus.delivery_id: how our own event is recognised
   ADD COLUMN acknowledged_by text CHECK (acknowledged_by IN ('answer', 'echo', 'timeline'));
+-- forced row-level security hides all rows from their owner, too
+ALTER TABLE outbox NO FORCE ROW LEVEL SECURITY;
 UPDATE outbox SET delivery_id = content ->> 'com.bitnexus.delivery_id' WHERE state = 'pending' AND kind = 'send';
+ALTER TABLE outbox FORCE ROW LEVEL SECURITY;
 CREATE INDEX outbox_unacknowledged ON outbox (tenant_id, delivery_id)
   WHERE state IN ('pending', 'dead') AND delivery_id IS NOT NULL;
 CREATE INDEX outbox_dead ON outbox (tenant_id, outbox_id) WHERE state = 'dead';

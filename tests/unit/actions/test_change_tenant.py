@@ -98,7 +98,8 @@ async def test_a_suspended_person_is_reconciled_out_of_their_tenants() -> None:
     assert [(tenant_id, entry.action) for tenant_id, _, entry in house.database.memory.audit] == [
         (PLATFORM, "person.changed")
     ]
-    assert {job.tenant_id for job in house.database.memory.jobs.values()} == {ACME}
+    tasks = [task.kind for _, task in house.database.memory.person_tasks]
+    assert tasks == ["standing", "standing", "log_out", "tenants"], "which asks every tenant for a reconcile"
 
 
 def session(name: str) -> SessionCredential:

@@ -6,8 +6,8 @@ import pytest
 
 from bridge.actions.handle_matrix_events import BATCH, HandleMatrixEvents
 from bridge.errors import Conflict, DependencyDown, InvalidInput
-from bridge.model.event import MatrixEvent, Receipt
-from bridge.model.ids import SPACE, EventID, RoomID, RoomKey
+from bridge.model.event import MatrixEvent, Outgoing, Receipt, Sent
+from bridge.model.ids import SPACE, DeliveryID, EventID, RoomID, RoomKey, UserID
 from bridge.model.tenant import Access, Room, RoomType
 from tests.unit.fakes import FakeDatabase
 from tests.unit.people import ACME, BOTS, GENERAL, GLOBEX, HOUSE, member, room_id, tenant_of, user
@@ -253,3 +253,153 @@ async def test_a_tenant_learns_nothing_of_anothers_room() -> None:
     inbox.database.receive(message(1, room_id=RoomID("!theirs"), event_type="m.room.name", content={}, state_key=""))
     await inbox.handle(inbox.database.lane("inbox", "!theirs"))
     assert {job.tenant_id for job in inbox.database.memory.jobs.values()} == {GLOBEX}
+
+
+# Echoes
+
+
+async def sent_by_relay(inbox: Inbox, *, attempts: int = 1, sender: UserID = BOTS.relay) -> None:
+    """Put a message under way, the relay's unless it is another's, with the delivery ``dlv_1``."""
+    async with inbox.database.work(ACME) as work:
+        await work.outbox.enqueue(
+            Outgoing(
+                room_id=room_id(GENERAL),
+                sender=sender,
+                event_type="m.room.message",
+                content={"body": "x", "com.bitnexus.delivery_id": "dlv_1"},
+                delivery_id=DeliveryID("dlv_1"),
+            )
+        )
+        for _ in range(attempts):
+            await work.outbox.take_up(inbox.database.lane("outbox", room_id(GENERAL), ACME), limit=20)
+
+
+def echo(number: int = 1, **more: object) -> MatrixEvent:
+    content = {"msgtype": "m.text", "body": "x", "com.bitnexus.delivery_id": "dlv_1"}
+    return message(number, **{"sender": BOTS.relay, "content": content, **more})
+
+
+async def test_our_own_event_that_comes_back_acknowledges_its_message_and_is_taken_in() -> None:
+    inbox = Inbox(echo())
+    await sent_by_relay(inbox)
+    await inbox.run()
+    assert inbox.database.memory.finished == {1: Sent(event_id="$1", acknowledged_by="echo")}
+    assert inbox.bodies == ["x"]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        echo(sender=user("mallory")),
+        echo(sender=user("ben")),
+        echo(sender=BOTS.assistant),
+        echo(content={"body": "x", "com.bitnexus.delivery_id": "dlv_2"}),
+        echo(content={"body": "x", "com.bitnexus.delivery_id": ["dlv_1"]}),
+        echo(content={"body": "x", "com.bitnexus.delivery_id": None}),
+        echo(room_id=room_id(OWN)),
+    ],
+)
+async def test_nobody_else_can_acknowledge_a_message_of_ours(event: MatrixEvent) -> None:
+    """People may put our delivery id into what they say: it must not make us believe that we had said it."""
+    inbox = Inbox(event)
+    await sent_by_relay(inbox)
+    await inbox.handle(inbox.database.lane("inbox", event.room_id))
+    assert inbox.database.memory.finished == {}
+    assert inbox.bodies == ["x"], "it is a message like any other"
+
+
+async def test_a_person_acknowledges_nothing_not_even_what_goes_out_in_their_name() -> None:
+    inbox = Inbox(echo(sender=user("ben")))
+    await sent_by_relay(inbox, sender=user("ben"))
+    await inbox.run()
+    assert inbox.database.memory.finished == {}
+
+
+async def test_a_message_that_was_not_tried_yet_is_not_acknowledged() -> None:
+    inbox = Inbox(echo())
+    await sent_by_relay(inbox, attempts=0)
+    await inbox.run()
+    assert inbox.database.memory.finished == {}
+
+
+async def test_an_acknowledgement_is_undone_with_the_batch_that_brought_it() -> None:
+    inbox = Inbox(echo(), message(2, "poison"))
+    await sent_by_relay(inbox)
+    inbox.database.poison[EventID("$2")] = DependencyDown("the database does not answer")
+    with pytest.raises(DependencyDown):
+        await inbox.run()
+    assert inbox.database.memory.finished == {}
+
+
+# Changes that come early
+
+
+def edit_of(target: int, number: int, body: str, **more: object) -> MatrixEvent:
+    relation = {"rel_type": "m.replace", "event_id": f"${target}"}
+    return message(number, **{"content": {"m.relates_to": relation, "m.new_content": {"body": body}}, **more})
+
+
+def redaction_of(target: int, number: int, **more: object) -> MatrixEvent:
+    return message(number, event_type="m.room.redaction", content={"redacts": f"${target}"}, **more)
+
+
+async def test_an_edit_that_comes_before_its_message_is_applied_to_it() -> None:
+    inbox = Inbox(edit_of(1, 2, "newer"), message(1, "old"))
+    await inbox.run()
+    assert inbox.bodies == ["newer"]
+
+
+async def test_a_redaction_that_comes_before_its_message_is_applied_to_it() -> None:
+    inbox = Inbox(edit_of(1, 2, "newer"), redaction_of(1, 3), message(1, "old"))
+    await inbox.run()
+    assert inbox.bodies == ["None"]
+
+
+async def test_early_changes_by_others_change_nothing() -> None:
+    inbox = Inbox(edit_of(1, 2, "forged", sender=user("mallory")), message(1, "old"))
+    await inbox.run()
+    assert inbox.bodies == ["old"]
+
+
+# Faults
+
+
+async def test_after_a_fault_events_are_handled_one_by_one() -> None:
+    inbox = Inbox(message(1, "one"), message(2, "two"))
+    assert await inbox.handle(inbox.database.lane("inbox", room_id(GENERAL), faults=1)) == 1
+    assert (inbox.bodies, inbox.waiting) == (["one"], 1)
+
+
+async def test_what_nobody_foresaw_undoes_the_batch_and_stays() -> None:
+    inbox = Inbox(message(1, "one"), message(2, "poison"))
+    inbox.database.poison[EventID("$2")] = ZeroDivisionError("x")
+    with pytest.raises(ZeroDivisionError):
+        await inbox.run()
+    assert (inbox.bodies, inbox.waiting, inbox.database.memory.quarantined) == ([], 2, [])
+
+
+async def test_a_head_that_is_buried_is_set_apart_and_the_lane_goes_on() -> None:
+    inbox = Inbox(message(1, "poison"), message(2, "two"))
+    await inbox.handle.bury(inbox.database.lane("inbox", room_id(GENERAL)), "ZeroDivisionError: x")
+    ((item, error),) = inbox.database.memory.quarantined
+    assert (item.body, error) == (message(1, "poison"), "ZeroDivisionError: x")
+    await inbox.run()
+    assert inbox.bodies == ["two"]
+
+
+async def test_who_lost_the_lane_buries_nothing() -> None:
+    inbox = Inbox(message(1))
+    lane = inbox.database.lane("inbox", room_id(GENERAL))
+    inbox.database.fence += 1
+    with pytest.raises(Conflict):
+        await inbox.handle.bury(lane, "x")
+    assert (inbox.waiting, inbox.database.memory.quarantined) == (1, [])
+
+
+async def test_events_whose_room_becomes_known_at_the_last_moment_are_not_set_aside() -> None:
+    inbox = Inbox(message(1), knows_rooms=False)
+    inbox.database.at_hold = lambda: inbox.database.put_room(ACME, room_id(GENERAL), GENERAL)
+    assert await inbox.run() == 0
+    assert (inbox.waiting, inbox.database.memory.stray) == (1, {})
+    assert await inbox.run() == 1
+    assert inbox.bodies == ["Hello"]

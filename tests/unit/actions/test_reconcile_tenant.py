@@ -7,7 +7,7 @@ import pytest
 
 from bridge.actions.apply_effect import ApplyEffect
 from bridge.actions.reconcile_tenant import ReconcileTenant
-from bridge.errors import DependencyDown
+from bridge.errors import Conflict, DependencyDown
 from bridge.model.ids import SPACE, JobID, RoomKey, TenantID
 from bridge.model.job import Job
 from bridge.model.room import Observed
@@ -263,3 +263,19 @@ async def test_whom_the_tenant_lost_is_taken_out_of_everything() -> None:
     await site.ask()
     await site.run()
     assert all(user("ben") not in site.members(key) for key in (SPACE, GENERAL, NEWS))
+
+
+async def test_who_lost_the_lane_under_way_records_nothing_more_and_ends_no_job() -> None:
+    """Its next holder is at work on the same job: two that write its effects would mix them up."""
+    site = Site()
+    job_id = await site.ask()
+    lane = site.database.lane("reconcile", ACME, ACME)
+
+    def lose() -> None:
+        site.database.fence += 1
+
+    site.homeserver.after_state = lose
+    with pytest.raises(Conflict):
+        await site.reconcile(lane)
+    assert site.job(job_id).state == "running"
+    assert site.database.memory.audit == []

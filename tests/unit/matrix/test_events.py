@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bridge.matrix.events import parse_event, parse_transaction
@@ -222,3 +222,57 @@ def test_any_body_is_read_or_a_value_error(body: bytes) -> None:
     except ValueError:
         return
     assert isinstance(json.loads(body), dict)
+
+
+@pytest.mark.parametrize("depth", [1, 100, 495, 900])
+@pytest.mark.parametrize("leaf", ["plain", "\0", "\ud800", 10**20])
+def test_an_event_deeper_than_synapse_takes_any_can_be_read(depth: int, leaf: object) -> None:
+    text = "[" * depth + json.dumps(leaf) + "]" * depth
+    body = json.dumps({"events": [{**EVENT, "content": {"deep": "HERE"}}]}).replace('"HERE"', text)
+    transaction = parse_transaction(body.encode())
+    assert transaction.unparsable == []
+    ((_, event),) = transaction.items
+    assert isinstance(event, MatrixEvent)
+    found: object = event.content["deep"]
+    for _ in range(depth):
+        assert isinstance(found, list)
+        (found,) = found
+    assert found == ("plain" if leaf == "plain" else "\ufffd" if isinstance(leaf, str) else str(leaf))
+
+
+@pytest.mark.parametrize("position", [1, 7, 2**40])
+def test_the_place_in_synapses_stream_is_read(position: int) -> None:
+    (event,), _ = parse({**EVENT, "unsigned": {"com.bitnexus.stream_position": position}})
+    assert event.stream_position == position
+
+
+@pytest.mark.parametrize("unsigned", [None, {}, *({"com.bitnexus.stream_position": odd} for odd in
+    (None, 0, -1, True, "7", 7.0, [7], {}))])  # fmt: skip
+def test_an_event_without_a_good_place_is_read_all_the_same(unsigned: object) -> None:
+    (event,), unparsable = parse({**EVENT, "unsigned": unsigned})
+    assert (event.stream_position, unparsable) == (None, [])
+
+
+plain_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(min_value=-(10**18) + 1, max_value=10**18 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"]), max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abc\u00e9", max_size=4), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(content=plain_values, ascii_only=st.booleans())
+@example(content=-(10**17), ascii_only=True)
+@example(content=10**18 - 1, ascii_only=True)
+@example(content="\U0001f393", ascii_only=True)
+def test_what_is_plain_is_read_the_same_the_fast_way_and_the_careful_one(*, content: object, ascii_only: bool) -> None:
+    events = [{**EVENT, "content": {"x": content}}]
+    body = json.dumps({"events": events}, ensure_ascii=ascii_only)
+    # something odd beside it has the whole body read carefully
+    odd = json.dumps({"events": events, "odd": "\0"}, ensure_ascii=ascii_only)
+    assert b"\\u0000" in odd.encode()
+    assert parse_transaction(body.encode()) == parse_transaction(odd.encode())
