@@ -80,8 +80,8 @@ class Rooms(Protocol):
 
     async def room_ids(self) -> Mapping[RoomKey, RoomID]: ...
 
-    async def is_inside(self, user_id: UserID) -> bool:
-        """Say whether somebody is in any room of the tenant, or invited to one."""
+    async def rooms_of(self, user_id: UserID) -> Sequence[RoomID]:
+        """Return the rooms that somebody is in or invited to, the space first."""
         ...
 
     async def find_kind(self, room_id: RoomID) -> RoomKind | None: ...

@@ -1,13 +1,12 @@
 """Tell Synapse and the tenants what has become of people: who may use nothing, whose sessions end, who comes."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
 from bridge.actions.erase_person import ErasePerson
 from bridge.actions.plan_tenant import ask_for_reconcile
-from bridge.errors import DependencyDown
-from bridge.model.ids import PLATFORM, MemberID, TenantID, UserID
+from bridge.model.ids import PLATFORM, MemberID, RoomID, TenantID, UserID
 from bridge.model.job import Lane
 from bridge.model.room import MatrixHouse
 from bridge.model.standing import STANDINGS_PREFIX, PersonTask, Standing, Verdict
@@ -41,7 +40,7 @@ class TendPeople:
         async with self.database.work(PLATFORM) as work:
             tasks = await work.person_tasks.pending(lane.lane_key, limit=1)
         for task in tasks:
-            if await self._do(lane, task):
+            if await self._do(task):
                 await self._finish(lane, task)
         return len(tasks)
 
@@ -83,13 +82,13 @@ class TendPeople:
         }
 
     async def _is_inside_suspended(self, standing: Standing) -> bool:
-        for tenant_id in standing.suspended_tenants:
-            async with self.database.work(tenant_id) as work:
-                if await work.rooms.is_inside(standing.user_id):
-                    return True
-        return False
+        return any([await self._rooms_in(tenant_id, standing) for tenant_id in standing.suspended_tenants])
 
-    async def _do(self, lane: Lane, task: PersonTask) -> bool:
+    async def _rooms_in(self, tenant_id: TenantID, standing: Standing) -> Sequence[RoomID]:
+        async with self.database.work(tenant_id) as work:
+            return await work.rooms.rooms_of(standing.user_id)
+
+    async def _do(self, task: PersonTask) -> bool:
         """Do a task, or a piece of it; return whether it is done."""
         match task.kind:
             case "erase":
@@ -99,7 +98,7 @@ class TendPeople:
             case "tenants":
                 await self._ask_tenants(await self.database.tenant_ids_of_person(task.member_id))
             case "hold":
-                await self._see_them_out(lane, task.member_id)
+                await self._take_out(task.member_id)
             case "standing":  # of a tenant's lane
                 pass
             case _:  # pragma: no cover - the kinds are closed
@@ -122,14 +121,22 @@ class TendPeople:
             async with self.database.work(tenant_id) as work:
                 await ask_for_reconcile(work, self.house)
 
-    async def _see_them_out(self, lane: Lane, member_id: MemberID) -> None:
-        """Wait until nobody's suspended tenant holds them in its rooms; raises DependencyDown while one does."""
+    async def _take_out(self, member_id: MemberID) -> None:
+        """Take a person out of the rooms of their suspended tenants: whoever holds them keeps them from all others.
+
+        A reconcile would do it, too; but the person waits.
+        """
         for standing in await self.database.standings([member_id]):
-            if judge(standing, is_inside_suspended=await self._is_inside_suspended(standing)) is not Verdict.HOLD:
-                return
-            if lane.attempts == 0:
-                await self._ask_tenants(standing.suspended_tenants)
-            raise DependencyDown("a suspended tenant still has them in its rooms")
+            if judge(standing, is_inside_suspended=await self._is_inside_suspended(standing)) is Verdict.HOLD:
+                for tenant_id in standing.suspended_tenants:
+                    for room_id in await self._rooms_in(tenant_id, standing):
+                        await self.homeserver.kick(room_id, standing.user_id)
+                        await self._look_at(tenant_id, room_id)
+
+    async def _look_at(self, tenant_id: TenantID, room_id: RoomID) -> None:
+        state = await self.homeserver.room_state(room_id)
+        async with self.database.work(tenant_id) as work:
+            await work.rooms.record_state(state)
 
 
 def _these(verdicts: Verdicts, wanted: Verdict) -> dict[MemberID, UserID]:

@@ -44,10 +44,11 @@ class ErasureStore:
         )
 
     async def forget_person(self, member_id: MemberID) -> bool:
+        await self._connection.execute("SAVEPOINT forgetting")
         try:
-            async with self._connection.transaction():
-                await self._connection.execute("DELETE FROM users WHERE member_id = $1", member_id)
-        except asyncpg.ForeignKeyViolationError:
+            await self._connection.execute("DELETE FROM users WHERE member_id = $1", member_id)
+        except asyncpg.ForeignKeyViolationError:  # by a membership, of whatever tenant
+            await self._connection.execute("ROLLBACK TO SAVEPOINT forgetting")
             return False
         return True
 

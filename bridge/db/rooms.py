@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from bridge.db.connection import Connection
 from bridge.model.event import MatrixEvent
-from bridge.model.ids import MemberID, RoomID, RoomKey, TenantID, UserID
+from bridge.model.ids import SPACE, MemberID, RoomID, RoomKey, TenantID, UserID
 from bridge.model.json import JsonObject
 from bridge.model.room import (
     Bots,
@@ -71,14 +71,16 @@ class RoomStore:
         rows = await self._connection.fetch("SELECT key, id FROM chat_rooms WHERE tenant_id = $1", self._tenant_id)
         return {row["key"]: row["id"] for row in rows}
 
-    async def is_inside(self, user_id: UserID) -> bool:
-        found: bool = await self._connection.fetchval(
-            "SELECT EXISTS (SELECT FROM chat_room_members WHERE tenant_id = $1 AND user_id = $2"
-            " AND membership IN ('join', 'invite'))",
+    async def rooms_of(self, user_id: UserID) -> Sequence[RoomID]:
+        rows = await self._connection.fetch(
+            "SELECT m.room_id FROM chat_room_members m JOIN chat_rooms c ON c.id = m.room_id"
+            " WHERE m.tenant_id = $1 AND m.user_id = $2 AND m.membership IN ('join', 'invite')"
+            " ORDER BY c.key <> $3, c.key",
             self._tenant_id,
             user_id,
+            SPACE,
         )
-        return found
+        return [RoomID(row["room_id"]) for row in rows]
 
     async def find_kind(self, room_id: RoomID) -> RoomKind | None:
         row = await self._connection.fetchrow(

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from prometheus_client import Counter, Gauge
-from synapse.module_api import LoggingTransaction, ModuleApi
+from synapse.module_api import LoggingTransaction, ModuleApi, make_deferred_yieldable
 from synapse.storage.engines import PostgresEngine
+from twisted.internet.defer import DeferredLock
 
 from bitnexus_synapse_module.expiry_request import Changes
 
@@ -38,6 +39,7 @@ class ExpiredUsers:
         self._version: int | None = None
         self._looked_at = 0.0
         self._has_tables = False
+        self._writing = DeferredLock()
 
     async def contains(self, user_id: str) -> bool:
         """Say whether an account is expired; one that the bridge never spoke of is not."""
@@ -65,7 +67,12 @@ class ExpiredUsers:
             txn.execute("UPDATE bitnexus_expiry SET version = version + 1")
 
         await self._make_tables()
-        await self._api.run_db_interaction("bitnexus_expire_users", write)
+        # one at a time: PostgreSQL would let all but one of those that come together fail
+        await make_deferred_yieldable(self._writing.acquire())
+        try:
+            await self._api.run_db_interaction("bitnexus_expire_users", write)
+        finally:
+            self._writing.release()
         await self._look()
         CHANGES.labels("expired").inc(len(changes.expired))
         CHANGES.labels("restored").inc(len(changes.restored))

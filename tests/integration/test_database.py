@@ -36,6 +36,7 @@ class Opened:
 
     config: Config
     app: Pool
+    system: Pool
     owner: Pool
     database: PostgresDatabase
 
@@ -47,7 +48,7 @@ async def opened(backend: Backend) -> AsyncIterator[Opened]:
     system = await open_pool(config.database.system_url, size=2, application_name="tests")
     owner = await open_pool(backend.stack["postgres_dsn"], size=2, application_name="tests")
     database = PostgresDatabase(app, system, bots=house_of(config).bots, clock=SystemClock(), wake=lambda _queue: None)
-    yield Opened(config, app, owner, database)
+    yield Opened(config, app, system, owner, database)
     for pool in (app, system, owner):
         await pool.close()
 

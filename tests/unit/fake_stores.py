@@ -10,6 +10,7 @@ from bridge.model.credential import IntegrationKey
 from bridge.model.erasure import Erasure
 from bridge.model.event import BusinessEvent, InboxItem, MatrixEvent, OutboxItem, Outcome, Receipt
 from bridge.model.ids import (
+    SPACE,
     DeliveryID,
     EventID,
     JobID,
@@ -174,9 +175,12 @@ class FakeTenants(Store):
 
 
 class FakeRooms(Store):
-    async def is_inside(self, user_id: UserID) -> bool:
+    async def rooms_of(self, user_id: UserID) -> Sequence[RoomID]:
         rooms = [self._room(room_id, key) for key, room_id in (await self.room_ids()).items()]
-        return any(room.members[user_id].membership in {"join", "invite"} for room in rooms if user_id in room.members)
+        inside = [
+            room for room in rooms if user_id in room.members and room.members[user_id].membership in {"join", "invite"}
+        ]
+        return [room.room_id for room in sorted(inside, key=lambda room: (room.key != SPACE, room.key))]
 
     async def observed(self) -> Observed:
         people = [self._memory.people[who] for who in self._memory.memberships.get(self._tenant_id, {})]

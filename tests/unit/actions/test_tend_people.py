@@ -1,5 +1,6 @@
 """What Synapse and the tenants are told of people: once, in the end as it stands, and again after a failure."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -9,11 +10,13 @@ from bridge.actions.tend_people import TendPeople
 from bridge.errors import Conflict, DependencyDown
 from bridge.model.audit import PLATFORM_ACTOR
 from bridge.model.event import MatrixEvent
-from bridge.model.ids import SPACE, EventID, MemberID, TenantID
+from bridge.model.ids import SPACE, EventID, MemberID, TenantID, UserID
+from bridge.model.room import ObservedMembership
 from bridge.model.tenant import Role, TenantStatus
 from tests.unit.fake_edges import AWAY, FakeEntropy, FakeExpiry, FakeHomeserver
 from tests.unit.fakes import FakeDatabase
-from tests.unit.people import ACME, GLOBEX, HOUSE, member, room_id, tenant_of, user
+from tests.unit.people import ACME, BOTS, GLOBEX, HOUSE, member, room_id, tenant_of, user
+from tests.unit.policy.simulator import StandingRoom
 
 ANN, BEN, CYD = MemberID("ann"), MemberID("ben"), MemberID("cyd")
 
@@ -27,7 +30,10 @@ class Site:
         self.database.put_tenant(tenant_of(member("ann"), tenant_id=GLOBEX))
         self.database.memory.registered |= {user(name) for name in ("ann", "ben", "cyd")}
         for tenant_id in (ACME, GLOBEX):
-            self.database.put_room(tenant_id, room_id(SPACE, tenant_id), SPACE, "space")
+            space_id = room_id(SPACE, tenant_id)
+            self.database.put_room(tenant_id, space_id, SPACE, "space")
+            self.homeserver.matrix.rooms[space_id] = StandingRoom(state={}, members={})
+            self.homeserver.matrix.rooms[space_id].put(BOTS.creator, "join", BOTS.creator)
         erase = ErasePerson(database=self.database, homeserver=self.homeserver, house=HOUSE)
         self.tend = TendPeople(
             database=self.database, homeserver=self.homeserver, expiry=self.expiry, house=HOUSE, erase=erase
@@ -48,20 +54,25 @@ class Site:
         async with self.database.work(tenant_id) as work:
             await work.tenants.save_members({member_id: Role.MEMBER})
 
-    def put_inside(self, name: str, tenant_id: TenantID, membership: str = "join") -> None:
-        room = room_id(SPACE, tenant_id)
-        self.database.memory.state[room, "m.room.member", user(name)] = MatrixEvent(
-            event_id=EventID(f"${name}{membership}"),
-            room_id=room,
+    def put_inside(self, name: str, tenant_id: TenantID) -> None:
+        """Have somebody in a tenant's space."""
+        space_id = room_id(SPACE, tenant_id)
+        self.homeserver.matrix.rooms[space_id].put(user(name), "join", user(name))
+        self.database.memory.state[space_id, "m.room.member", user(name)] = MatrixEvent(
+            event_id=EventID(f"${name}"),
+            room_id=space_id,
             event_type="m.room.member",
             sender=user(name),
-            content={"membership": membership},
-            origin_server_ts=1,
+            content={"membership": "join"},
+            origin_server_ts=0,
             state_key=user(name),
         )
 
-    async def run(self, lane_key: str, *, attempts: int = 0) -> int:
-        return await self.tend(self.database.lane("people", lane_key, attempts=attempts))
+    def members(self, tenant_id: TenantID) -> Mapping[UserID, ObservedMembership]:
+        return self.homeserver.matrix.rooms[room_id(SPACE, tenant_id)].members
+
+    async def run(self, lane_key: str) -> int:
+        return await self.tend(self.database.lane("people", lane_key))
 
     async def run_all(self) -> None:
         while lanes := {lane_key for lane_key, _ in self.database.memory.person_tasks}:
@@ -70,6 +81,17 @@ class Site:
 
     def waiting(self) -> list[tuple[str, str]]:
         return [(lane_key, task.kind) for lane_key, task in self.database.memory.person_tasks]
+
+
+async def held() -> Site:
+    """Ben stayed in suspended Acme's space, and Globex has taken him in."""
+    site = Site()
+    for tenant_id in (ACME, GLOBEX):
+        site.put_inside("ben", tenant_id)
+    await site.set_status(TenantStatus.SUSPENDED)
+    await site.run_all()
+    await site.admit(BEN, GLOBEX)
+    return site
 
 
 async def test_a_suspended_tenant_expires_those_who_have_no_other_and_ends_their_sessions() -> None:
@@ -167,35 +189,35 @@ async def test_a_worker_that_lost_its_lane_records_nothing() -> None:
     assert site.database.memory.told == {}
 
 
-async def test_whom_a_suspended_tenant_holds_is_restored_only_once_it_has_let_go() -> None:
-    site = Site()
-    site.put_inside("ben", ACME)
-    await site.set_status(TenantStatus.SUSPENDED)
-    await site.run_all()
-    await site.admit(BEN, GLOBEX)
+async def test_whom_a_suspended_tenant_holds_is_taken_out_of_its_rooms_and_then_restored() -> None:
+    site = await held()
     assert await site.run(f"!{GLOBEX}") == 1
-    assert site.expiry.expired == {user("ben"), user("cyd")}
+    assert site.expiry.expired == {user("ben"), user("cyd")}, "not yet"
     assert site.waiting() == [("ben", "hold")]
-    with pytest.raises(DependencyDown):
-        await site.run("ben")
-    assert [job.tenant_id for job in site.database.memory.jobs.values()] == [ACME], "it is asked to let go"
-    with pytest.raises(DependencyDown):
-        await site.run("ben", attempts=1)
-    assert len(site.database.memory.jobs) == 1, "once"
-    site.put_inside("ben", ACME, "leave")
     await site.run_all()
+    assert site.members(ACME)[user("ben")].membership == "leave"
+    assert site.members(GLOBEX).keys() >= {user("ben")}, "of the other tenant they stay"
     assert site.expiry.expired == {user("cyd")}
 
 
-async def test_who_is_suspended_again_while_held_is_held_no_longer() -> None:
-    site = Site()
-    site.put_inside("ben", ACME)
-    await site.set_status(TenantStatus.SUSPENDED)
+async def test_while_somebody_cannot_be_taken_out_they_stay_expired() -> None:
+    site = await held()
+    await site.run(f"!{GLOBEX}")
+    site.homeserver.fail("kick", AWAY)
+    with pytest.raises(DependencyDown):
+        await site.run("ben")
+    assert user("ben") in site.expiry.expired
+    assert site.waiting() == [("ben", "hold")]
     await site.run_all()
-    await site.admit(BEN, GLOBEX)
+    assert user("ben") not in site.expiry.expired
+
+
+async def test_who_is_suspended_again_while_held_is_let_be() -> None:
+    site = await held()
     await site.run(f"!{GLOBEX}")
     await site.remove(BEN, tenant_id=GLOBEX)
     await site.run_all()
+    assert site.members(ACME)[user("ben")].membership == "join"
     assert user("ben") in site.expiry.expired
 
 
