@@ -60,8 +60,8 @@ class Application:
 
     async def verify(self, tenant_ids: Sequence[TenantID]) -> list[Outcome]:
         """Have every room of tenants read, of all when none is named; returns how it ended, tenant by tenant."""
+        jobs = await self.desk.verify_tenants(tenant_ids)
         with self._bars() as bars:
-            jobs = await self.desk.verify_tenants(tenant_ids)
             await self._watch(bars, list(jobs.values()))
         return [await self._outcome(tenant_id, [job_id]) for tenant_id, job_id in jobs.items()]
 
