@@ -7,10 +7,10 @@ them matrix-webhook, which turns a POST into a message as our ``POST /v1/events`
 in without a pause, all of these are killed by SIGKILL at the same moment and started again, or Synapse is; PostgreSQL
 and the disk stay.
 
-- Events in: a person's messages, each put until Synapse answers 200 (with a device, so that repetitions are known).
-  Lost is what Synapse acknowledged and a service has not handled in the end; doubled is what it handled twice. Ours are
-  counted in ``chat_messages``: they are there, or they are not. Its key is the event id, so that nothing can be doubled
-  there; what we do because of an event hangs on its row being new.
+- Events in: a person's messages in two rooms, each put until Synapse answers 200 (with a device, so that Synapse knows
+  repetitions). Lost is what Synapse acknowledged and a service has not handled in the end; doubled is what it handled
+  twice. Ours are counted in ``chat_messages``: they are there, or they are not. Its key is the event id, so that nothing
+  can be doubled there; what we do because of an event hangs on its row being new.
 - Posts out: each posted until it is answered 200 (by us 202), a try at most 30 s long, half a second between tries.
   Lost is what was acknowledged and does not stand in the room in the end, doubled is what stands there twice; both are
   counted in Synapse's own database.
@@ -55,6 +55,8 @@ _SERVICES = {
     "mautrix_50_ms": Stock(work_seconds=0.05),
     "mautrix_50_ms_synchronous": Stock(work_seconds=0.05, synchronous=True),
 }
+_SAID = ("room0", "room3")
+"""Where the person talks, at once."""
 _QUIET_SECONDS = 6.0
 _SETTLE_SECONDS = 60.0
 _KEY = "benchmark-key"
@@ -83,10 +85,10 @@ class _Scene:
 
     async def round(self, number: int) -> dict[str, dict[str, int]]:
         """Kill while messages come in; return by name what was sent, lost and doubled."""
-        said = person_says(self.rig, "room0", self.device_id)
+        said = [person_says(self.rig, key, self.device_id) for key in _SAID]
         ours = posts_to_us(self.rig, "room1")
         theirs = posts_to_webhook(self.rig, self.webhook, "room2", _KEY)
-        streams = (said, ours, theirs)
+        streams = (*said, ours, theirs)
         for stream in streams:
             stream.start()
         await self._kill(random.Random(number))  # noqa: S311 - so that a run can be repeated
@@ -95,8 +97,8 @@ class _Scene:
         await self._settle(said)
         counts = {name: count_found(said, await self._handled_by(name)) for name in _SERVICES}
         counts["bitnexus_events"] = count_found(said, await self._projected())
-        counts["bitnexus_posts"] = count_found(ours, await self._in_room("room1"))
-        counts["matrix_webhook"] = count_found(theirs, await self._in_room("room2"))
+        counts["bitnexus_posts"] = count_found([ours], await self._in_room("room1"))
+        counts["matrix_webhook"] = count_found([theirs], await self._in_room("room2"))
         return counts
 
     async def _kill(self, dice: random.Random) -> None:
@@ -116,11 +118,12 @@ class _Scene:
         await asyncio.gather(bridge.process.kill(), *(peer.kill() for peer in peers))
         await asyncio.gather(bridge.start(), *(peer.start() for peer in peers))
 
-    async def _settle(self, said: Stream) -> None:
+    async def _settle(self, said: Sequence[Stream]) -> None:
         """Wait until we have everything and nobody gets anything more, a minute at most for each."""
         try:
             async with asyncio.timeout(_SETTLE_SECONDS):
-                while set(said.acknowledged) - set(await self._projected()):  # noqa: ASYNC110 - in other processes
+                wanted = {mark for stream in said for mark in stream.acknowledged}
+                while wanted - set(await self._projected()):  # noqa: ASYNC110 - in other processes
                     await asyncio.sleep(0.5)
                 await self.rig.idle()
         except TimeoutError:
@@ -139,8 +142,8 @@ class _Scene:
 
     async def _projected(self) -> list[str]:
         rows = await self.rig.database.fetch(
-            "SELECT content ->> 'body' AS body FROM chat_messages WHERE room_id = $1 ORDER BY position",
-            self.rig.rooms["room0"],
+            "SELECT content ->> 'body' AS body FROM chat_messages WHERE room_id = ANY($1) ORDER BY position",
+            [self.rig.rooms[key] for key in _SAID],
         )
         return _marks(row["body"] for row in rows)
 
@@ -157,8 +160,15 @@ def _marks(bodies: Any) -> list[str]:
     return [mark for body in bodies for mark in MARK.findall(body or "")[:1]]
 
 
-def count_found(stream: Stream, found: Sequence[str]) -> dict[str, int]:
-    """Compare what a stream sent in this round with what was found, in its order."""
+def count_found(streams: Sequence[Stream], found: Sequence[str]) -> dict[str, int]:
+    """Compare what streams sent in this round with what was found, each in its order; return the sums."""
+    sums: Counter[str] = Counter()
+    for stream in streams:
+        sums.update(_count_one(stream, found))
+    return dict(sums)
+
+
+def _count_one(stream: Stream, found: Sequence[str]) -> dict[str, int]:
     times = Counter(mark for mark in found if mark in stream.sent)
     firsts = [stream.sent[mark] for mark in dict.fromkeys(found) if mark in stream.sent]
     return {
@@ -178,7 +188,7 @@ async def _running(folder: Path) -> AsyncIterator[_Scene]:
     async with AsyncExitStack() as stops:
         stops.callback(remove_place, folder)
         await start_parts(stack, stops, Steps(), with_model=False, with_bridge=True)
-        rig = await stops.enter_async_context(furnished(stack, rooms=3))
+        rig = await stops.enter_async_context(furnished(stack, rooms=4))
         handled = await asyncpg.connect(stack.postgres.dsn(SUPERUSER, "postgres"))
         stops.push_async_callback(handled.close)
         await handled.execute(TABLE)

@@ -60,10 +60,16 @@ def stream_of(*marks: str, acknowledged: int) -> Stream:
 
 
 def test_what_was_acknowledged_and_is_not_found_is_lost() -> None:
-    counts = count_found(stream_of("a", "b", "c", acknowledged=2), ["b", "of another round"])
+    counts = count_found([stream_of("a", "b", "c", acknowledged=2)], ["b", "of another round"])
     assert counts == {"acknowledged": 2, "lost": 1, "doubled": 0, "out_of_order": 0, "tries": 9}
 
 
 def test_what_is_found_again_is_doubled_and_what_was_overtaken_is_out_of_order() -> None:
-    counts = count_found(stream_of("a", "b", "c", "d", acknowledged=4), ["a", "c", "b", "a", "d", "d", "d"])
+    counts = count_found([stream_of("a", "b", "c", "d", acknowledged=4)], ["a", "c", "b", "a", "d", "d", "d"])
     assert (counts["lost"], counts["doubled"], counts["out_of_order"]) == (0, 2, 1)
+
+
+def test_streams_side_by_side_are_each_in_their_own_order() -> None:
+    streams = [stream_of("a", "b", acknowledged=2), stream_of("x", "y", acknowledged=2)]
+    counts = count_found(streams, ["x", "a", "y", "y"])
+    assert counts == {"acknowledged": 4, "lost": 1, "doubled": 1, "out_of_order": 0, "tries": 18}
