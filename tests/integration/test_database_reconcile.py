@@ -5,7 +5,7 @@ import pytest
 from bridge.model.effect import CreateRoom, Effect, JoinUser, RegisterUser, RemoveUser, SetState, effect_target
 from bridge.model.event import MatrixEvent
 from bridge.model.ids import EventID, JobID, RoomID, RoomKey, UserID
-from bridge.model.job import JobOutcome, Result
+from bridge.model.job import JobOutcome, Lane, Result
 from bridge.model.json import JsonObject
 from bridge.policy.budget import CHANGES, rewrite_of, seconds_to_wait
 from tests.support.own_database import ACME, BEN, BOTS, GLOBEX, OwnDatabase
@@ -23,16 +23,22 @@ async def enqueue(own: OwnDatabase, revision: int = 1, *, verify: bool = False) 
         return await work.jobs.enqueue(revision, verify=verify)
 
 
+async def lane_of(own: OwnDatabase) -> Lane:
+    """Return the tenant's lane as whoever holds it now has it."""
+    fence = await own.ask("SELECT fence FROM lanes WHERE queue = 'reconcile' AND lane_key = $1", ACME)
+    return Lane(queue="reconcile", lane_key=ACME, tenant_id=ACME, fence=fence, attempts=0)
+
+
 async def carry_out(own: OwnDatabase, *effects: Effect, error: str | None = None, withheld: bool = False) -> JobID:
     """Run a job with these effects up to its end, as a worker does."""
     job_id = await enqueue(own)
     async with own.database.work(ACME) as work:
-        first = await work.jobs.begin(job_id, effects)
+        first = await work.jobs.begin(await lane_of(own), job_id, effects)
         results = [
             Result(position=first + n, effect=effect, error=error, is_withheld=withheld)
             for n, effect in enumerate(effects)
         ]
-        await work.jobs.record_results(job_id, results)
+        await work.jobs.record_results(await lane_of(own), job_id, results)
     await finish(own, job_id, JobOutcome(revision=1, error=error))
     return job_id
 
@@ -70,7 +76,7 @@ async def test_a_job_that_waits_serves_for_all_who_ask_and_tells_that_they_did(o
     await own.put_tenant()
     first = await enqueue(own)
     async with own.database.work(ACME) as work:
-        await work.jobs.begin(first, ())
+        await work.jobs.begin(await lane_of(own), first, ())
         assert await work.jobs.asked() == 0
     second = await enqueue(own)
     async with own.database.work(ACME) as work:
@@ -88,7 +94,7 @@ async def test_the_job_that_was_begun_goes_on_first_and_verification_is_not_forg
     first = await enqueue(own, verify=True)
     async with own.database.work(ACME) as work:
         assert (await work.jobs.next_open()) is not None
-        await work.jobs.begin(first, ())
+        await work.jobs.begin(await lane_of(own), first, ())
     await enqueue(own)
     async with own.database.work(ACME) as work:
         job = await work.jobs.next_open()
@@ -101,8 +107,9 @@ async def test_effects_are_recorded_with_their_results(own: OwnDatabase) -> None
     job_id = await enqueue(own)
     effects = (RegisterUser(user_id=BEN), CREATE, TOPIC, JOIN)
     async with own.database.work(ACME) as work:
-        assert await work.jobs.begin(job_id, effects) == 0
+        assert await work.jobs.begin(await lane_of(own), job_id, effects) == 0
         await work.jobs.record_results(
+            await lane_of(own),
             job_id,
             [
                 Result(position=1, effect=CREATE, room_id=ROOM),
@@ -119,7 +126,7 @@ async def test_effects_are_recorded_with_their_results(own: OwnDatabase) -> None
         ]
         assert job.effects[1].target.room_id == ROOM
         # a new plan takes the place of what was not done
-        assert await work.jobs.begin(job_id, (JOIN,)) == 3
+        assert await work.jobs.begin(await lane_of(own), job_id, (JOIN,)) == 3
         job = await work.jobs.find(job_id)
     assert job is not None
     assert [(e.target.kind, e.state) for e in job.effects] == [
@@ -162,7 +169,7 @@ async def test_a_room_whose_making_never_came_to_an_end_is_remembered_by_later_j
     effect_id = effect_target(CREATE).effect_id
     first = await enqueue(own)
     async with own.database.work(ACME) as work:
-        await work.jobs.begin(first, (CREATE,))
+        await work.jobs.begin(await lane_of(own), first, (CREATE,))
         assert await work.jobs.tried_before(first, [CREATE]) == frozenset(), "not by itself"
     await finish(own, first, JobOutcome(revision=1, error="buried"))
     second = await enqueue(own)
