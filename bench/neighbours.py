@@ -9,8 +9,8 @@ and the disk stay.
 
 - Events in: a person's messages in two rooms, each put until Synapse answers 200 (with a device, so that Synapse knows
   repetitions). Lost is what Synapse acknowledged and a service has not handled in the end; doubled is what it handled
-  twice. Ours are counted in ``chat_messages``: they are there, or they are not. Its key is the event id, so that nothing
-  can be doubled there; what we do because of an event hangs on its row being new.
+  twice. Ours are counted in ``chat_messages``: they are there, or they are not. Its key is the event id, so nothing can
+  be doubled there; what we do because of an event hangs on its row being new.
 - Posts out: each posted until it is answered 200 (by us 202), a try at most 30 s long, half a second between tries.
   Lost is what was acknowledged and does not stand in the room in the end, doubled is what stands there twice; both are
   counted in Synapse's own database.
