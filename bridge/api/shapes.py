@@ -1,6 +1,5 @@
 """Bodies and answers of ``/v1`` (contract: section 2); unknown fields are refused with their path."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -10,21 +9,8 @@ from msgspec import Meta
 Id = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,64}$(?!\n)", description="1 to 64 of a-z, 0-9, '_' and '-'")]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Topic = Annotated[str, Meta(max_length=1000)]
-Avatar = Annotated[
-    str, Meta(pattern=r"^(mxc://[A-Za-z0-9.:\[\]-]{1,230}/[A-Za-z0-9_-]{1,255})?$(?!\n)", description="mxc:// or empty")
-]
-Group = Annotated[
-    str,
-    Meta(
-        pattern=r"^(?!\s)[^\x00-\x1f\x7f]{0,64}(?<!\s)$(?!\n)",
-        description="the name of a sub-space, at most 64 characters; empty: none",
-    ),
-]
 Origin = Annotated[str, Meta(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]{1,255}$(?!\n)")]
 RoleName = Literal["owner", "admin", "moderator", "member", "guest"]
-RoomTypeName = Literal["general", "announcement", "support", "dm", "ai", "alliance", "custom"]
-AccessName = Literal["tenant", "invite"]
-Members = Annotated[tuple[Id, ...], Meta(max_length=5000)]
 T = TypeVar("T")
 
 
@@ -64,33 +50,15 @@ class TenantSettingsBody(Body, frozen=True, kw_only=True):
 
 
 class RoomBody(Body, frozen=True, kw_only=True):
-    """A room that a tenant shall have; ``members`` lists who is in a room with access ``invite``.
-
-    What ``access`` and ``optional`` leave out comes from the room's type; ``group`` names the sub-space it stands in.
-    """
+    """A room that a tenant shall have; ``members`` lists who is in a room with access ``invite``."""
 
     key: Id
-    type: RoomTypeName
+    type: Literal["general", "announcement", "support", "dm", "ai", "alliance", "custom"]
     name: Name
     topic: Topic = ""
-    access: AccessName | None = None
-    optional: bool | None = None
-    members: Members = ()
-    group: Group = ""
-    avatar_url: Avatar = ""
-
-
-class RoomChangeBody(Body, frozen=True, kw_only=True):
-    """A change of a room; what is left out stays as it is."""
-
-    type: RoomTypeName | None = None
-    name: Name | None = None
-    topic: Topic | None = None
-    access: AccessName | None = None
-    optional: bool | None = None
-    members: Members | None = None
-    group: Group | None = None
-    avatar_url: Avatar | None = None
+    access: Literal["tenant", "invite"] = "tenant"
+    optional: bool = False
+    members: Annotated[tuple[Id, ...], Meta(max_length=5000)] = ()
 
 
 class TenantBody(Body, frozen=True, kw_only=True):
@@ -100,7 +68,6 @@ class TenantBody(Body, frozen=True, kw_only=True):
     status: Literal["active", "suspended", "archived"] | None = None
     settings: TenantSettingsBody | None = None
     rooms: Annotated[tuple[RoomBody, ...], Meta(max_length=500)] | None = None
-    avatar_url: Avatar | None = None
 
 
 class MemberBody(Body, frozen=True, kw_only=True):
@@ -110,31 +77,12 @@ class MemberBody(Body, frozen=True, kw_only=True):
     display_name: Name | None = None
 
 
-class ListedMember(MemberBody, frozen=True, kw_only=True):
-    """A person in a tenant's whole list."""
-
-    user_id: Id
-
-
-class MembersBody(Body, frozen=True, kw_only=True):
-    """Everybody who shall be in a tenant: who is missing here is removed."""
-
-    members: Annotated[tuple[ListedMember, ...], Meta(max_length=10_000)]
-
-
-class RoleBody(Body, frozen=True, kw_only=True):
-    """A member's role."""
-
-    role: RoleName
-
-
 class UserBody(Body, frozen=True, kw_only=True):
     """A person of BitNexus; what is left out stays as it is."""
 
     display_name: Name | None = None
     super_admin: bool | None = None
     status: Literal["active", "suspended"] | None = None
-    avatar_url: Avatar | None = None
 
 
 class ReconcileBody(Body, frozen=True, kw_only=True):
@@ -189,13 +137,6 @@ class ChangeAnswer(Answer, frozen=True, kw_only=True):
     job_id: str | None
 
 
-class OffboardAnswer(ChangeAnswer, frozen=True, kw_only=True):
-    """The answer to an off-boarding; until ``removes_at`` the tenant can be made active again."""
-
-    status: str
-    removes_at: datetime | None
-
-
 class TenantItem(Answer, frozen=True, kw_only=True):
     """A tenant in a list."""
 
@@ -212,8 +153,6 @@ class TenantAnswer(Answer, frozen=True, kw_only=True):
     status: str
     settings: TenantSettingsBody
     rooms: tuple[RoomBody, ...]
-    avatar_url: str
-    removes_at: datetime | None
     revision: int
 
 
@@ -234,17 +173,6 @@ class UserAnswer(Answer, frozen=True, kw_only=True):
     display_name: str
     super_admin: bool
     status: str
-    avatar_url: str
-
-
-class ErasureAnswer(Answer, frozen=True, kw_only=True):
-    """The receipt of an erasure; ``erased`` counts what was taken away so far."""
-
-    receipt_id: str
-    state: str
-    asked_at: datetime
-    finished_at: datetime | None
-    erased: Mapping[str, int]
 
 
 class EffectItem(Answer, frozen=True, kw_only=True):
@@ -272,36 +200,6 @@ class PlanAnswer(Answer, frozen=True, kw_only=True):
     hash: str
     effects: tuple[EffectItem, ...]
     summary: PlanSummary
-
-
-class PowerLevel(Answer, frozen=True, kw_only=True):
-    """A person's power level in a room: as it shall be, and as it was last seen; null where there is no such room."""
-
-    desired: int | None
-    observed: int | None
-
-
-class ReasonItem(Answer, frozen=True, kw_only=True):
-    """One reason; ``user_id`` and ``matrix_id`` name whom else it is about, bots and strangers by the latter alone."""
-
-    code: str
-    sentence: str
-    user_id: str | None
-    matrix_id: str | None
-
-
-class ExplainAnswer(Answer, frozen=True, kw_only=True):
-    """Why somebody is or is not in a room; ``effects`` are what reconcile would do about them there now."""
-
-    user_id: str
-    matrix_id: str | None
-    room: str
-    room_id: str | None
-    belongs: bool
-    membership: str | None
-    power_level: PowerLevel
-    reasons: tuple[ReasonItem, ...]
-    effects: tuple[EffectItem, ...]
 
 
 class JobEffect(Answer, frozen=True, kw_only=True):
@@ -415,13 +313,12 @@ class PreviewAnswer(Answer, frozen=True, kw_only=True):
 
 
 class ErrorAnswer(Answer, frozen=True, kw_only=True):
-    """A Matrix standard error; ``path`` names the field where there is one, ``plan`` asks for a confirmation."""
+    """A Matrix standard error; ``path`` names the field where there is one."""
 
     errcode: str
     error: str
     path: str | None = None
     retry_after_ms: int | None = None
-    plan: PlanAnswer | None = None
 
 
 class HealthAnswer(Answer, frozen=True, kw_only=True):

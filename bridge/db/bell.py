@@ -70,6 +70,6 @@ class Bell:
         if name == self._name:
             return
         BELL_RINGS.labels("heard").inc()
-        for queue in ("inbox", "outbox", "reconcile", "people"):
+        for queue in ("inbox", "outbox", "reconcile"):
             if queue in queues:
                 self._wake(queue)

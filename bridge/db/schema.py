@@ -9,19 +9,7 @@ import asyncpg
 from bridge.errors import ConfigError
 
 GLOBAL_TABLES = frozenset(
-    {
-        "erasures",
-        "inbox",
-        "lanes",
-        "person_tasks",
-        "quarantine",
-        "schema_migrations",
-        "sessions",
-        "standings",
-        "stream_positions",
-        "used_tokens",
-        "users",
-    }
+    {"users", "sessions", "used_tokens", "inbox", "quarantine", "lanes", "stream_positions", "schema_migrations"}
 )
 """Tables without a tenant; every other table has ``tenant_id NOT NULL`` under forced row-level security."""
 

@@ -9,7 +9,7 @@ from bridge.model.json import Json, JsonObject
 from bridge.model.stream import StreamName
 
 Status = Literal["ok", "warning", "failing"]
-QueueName = Literal["inbox", "outbox", "reconcile", "people"]
+QueueName = Literal["inbox", "outbox", "reconcile"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,7 +63,6 @@ class Api:
             member_id=MemberID(member_id),
             device_id=DeviceID("D"),
             expires_at=self.house.clock.now(),
-            epoch=0,
         )
         return SESSION_TOKEN
 

@@ -1,1 +1,0 @@
-"""Files of tenants, and how their plans are shown."""
