@@ -22,7 +22,7 @@ from bridge.demo.settings import write_config
 from bridge.demo.stack import Stack, running_stack
 from tests.support.backend import Backend, Client, Reply, member_id
 from tests.support.balancer import Balancer
-from tests.support.own_stack import backend_of, children_of, hanging
+from tests.support.own_stack import backend_of, hanging
 from tests.support.waiting import until
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -204,7 +204,7 @@ async def test_it_ends_in_time_though_what_it_needs_hangs(place: Place, scene: S
     await fill(place, scene, each=2)
     async with restarted(bridge):
         await working_or_done(place)
-        with hanging(pid, *children_of(pid)):
+        with hanging(pid):
             os.kill(bridge.process.pid, signal.SIGTERM)
             await ended(bridge, within=DRAIN_SECONDS + A_LITTLE + 4)
     await scene.all_shown(place)

@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +38,21 @@ def children_of(pid: int) -> list[int]:
 
 @contextmanager
 def hanging(*pids: int) -> Iterator[None]:
-    """Have processes do nothing while the block runs: they are there, and answer nobody."""
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+    """Have processes and their children do nothing while the block runs: they are there, and answer nobody.
+
+    A parent is stopped before its children are looked up: it makes no others then. One that ended meanwhile is left.
+    """
+    stopped: list[int] = []
     try:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+            stopped.append(pid)
+            for child in children_of(pid):
+                with suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGSTOP)
+                    stopped.append(child)
         yield
     finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+        for pid in stopped:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
