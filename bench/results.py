@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-_RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parent / "results"
 _LOAD_BEFORE = os.getloadavg()[0]
 
 
@@ -18,7 +18,7 @@ def write_results(name: str, figures: Mapping[str, object]) -> None:
     ``load_of_others`` is what was running before: from about 0.5 upwards, times and ratios suffer.
     """
     git = ["git", "rev-parse", "HEAD"]
-    commit = subprocess.run(git, cwd=_RESULTS, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+    commit = subprocess.run(git, cwd=RESULTS, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
     facts = {
         "commit": commit,
         "command": f"python -m bench {name}",
@@ -31,5 +31,5 @@ def write_results(name: str, figures: Mapping[str, object]) -> None:
         **figures,
     }
     text = json.dumps(facts, indent=2) + "\n"
-    (_RESULTS / f"{name}.json").write_text(text)
+    (RESULTS / f"{name}.json").write_text(text)
     print(text)

@@ -72,10 +72,21 @@ def _neighbours(result: Result) -> Iterable[tuple[object, ...]]:
 
 
 def _reconcile(result: Result) -> Iterable[tuple[object, ...]]:
-    yield "Measure", "Figure"
-    yield "Writes to Synapse to the fewest possible", result["first"]["writes_to_fewest"]
-    yield "Requests to Synapse when nothing has changed", result["second_put"]["matrix_requests"]
-    yield "Answer then, median", f"{result['second_put']['median_seconds'] * 1000:.1f} ms"
+    many, real, growth = result["counting_homeserver"], result["synapse"], result["growth"]
+    yield "Measure", f"{many['tenants']:,} tenants, counting homeserver", f"{real['tenants']} tenants, Synapse"
+    yield "Rooms and members of each", *(f"{side['rooms']}, {side['members']}" for side in (many, real))
+    yield "Requests to the fewest possible", many["made"]["calls_to_fewest"], real["calls_to_fewest"]
+    yield "Until all stand", f"{many['made']['seconds']} s", f"{real['seconds']} s"
+    yield "Requests when nothing has changed", many["steady"]["calls"], real["all_again"]["calls"]
+    yield "A look at all of them then", _ms(round(many["steady"]["look_at_all_seconds"] * 1000, 1)), ""
+    yield "Every plan made anew then", f"{many['steady']['plan_of_all_seconds']} s", ""
+    yield "The same asked for again, answered", "", f"{real['all_again']['median_seconds']} s"
+    read = many["verification"]
+    yield "Every room read once", f"{read['seconds']} s, {sum(read['calls'].values()):,} requests", ""
+    most = growth["at"][-1]
+    yield f"Memory of an idle tenant, of {most['tenants']:,}", f"{growth['idle_kb_per_tenant']} KB", ""
+    for at in growth["at"]:
+        yield f"One person more, with {at['tenants']:,} tenants", _ms(at["one_change_ms"]), ""
 
 
 def _ms(value: float) -> str:

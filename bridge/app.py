@@ -12,11 +12,15 @@ import structlog
 
 from bridge.actions.answer_message import AnswerMessage
 from bridge.actions.apply_effect import ApplyEffect
+from bridge.actions.erase_person import ErasePerson
 from bridge.actions.handle_matrix_events import HandleMatrixEvents
+from bridge.actions.keep_tenants import KeepTenants
+from bridge.actions.offboard_tenant import RemoveOffboardedTenants
 from bridge.actions.reconcile_tenant import ReconcileTenant
 from bridge.actions.repair_gaps import RepairGaps
 from bridge.actions.send_messages import SendMessages
 from bridge.actions.sweep_old_rows import SweepOldRows
+from bridge.actions.tend_people import TendPeople
 from bridge.config import Config
 from bridge.db.bell import Bell
 from bridge.db.connection import Pool
@@ -32,13 +36,14 @@ from bridge.draining import Stop, cancel, drain
 from bridge.errors import ConfigError, DependencyDown, HomeserverRefused
 from bridge.figures import Figures
 from bridge.matrix.appservice import Store
+from bridge.matrix.expiry import SynapseExpiry
 from bridge.matrix.homeserver import SynapseHomeserver
 from bridge.matrix.stream import SynapseStream
 from bridge.model.event import InboxItems
 from bridge.model.ids import UserID
 from bridge.model.room import MatrixHouse
 from bridge.outbound.assistant import OpenAiAssistant
-from bridge.parts import homeserver_of, house_of, http_to_synapse, open_pools, stream_of
+from bridge.parts import expiry_of, homeserver_of, house_of, http_to_synapse, open_pools, stream_of
 from bridge.ports import Queue
 from bridge.serving import api_app, appservice_app, metrics_app, serve
 from bridge.system import SystemClock
@@ -48,6 +53,7 @@ from bridge.worker import Worker, backoff_seconds, repeat
 _log = structlog.stdlib.get_logger("bridge.app")
 
 _SWEEP_SECONDS = 3600.0
+_REMOVE_SECONDS = 10.0
 _COUNT_SECONDS = 60.0
 
 
@@ -96,16 +102,30 @@ async def running_bridge(config: Config, stop: Stop) -> AsyncGenerator["asyncio.
         names = dict.fromkeys(house.bots.all, "BitNexus") | {house.bots.assistant: assistant.name}
         lanes = LaneStore(app_pool, holder=presence.number)
         worker = ears.worker = _worker(
-            config, house=house, database=database, homeserver=homeserver, assistant=assistant, lanes=lanes
+            config,
+            house=house,
+            database=database,
+            homeserver=homeserver,
+            expiry=expiry_of(config, http),
+            assistant=assistant,
+            lanes=lanes,
         )
         watch = ears.watch = _watch(config, stream, homeserver, app_pool, lanes, wake=worker.wake_all)
         figures = Figures(backlog=HealthStore(system_pool).backlog, ends=stream.present)
-        sessions = SessionStore(app_pool)
+        sessions = SessionStore(app_pool, system_pool)
         sweep = SweepOldRows(database=database, sessions=sessions, clock=SystemClock())
+        remove_tenants = RemoveOffboardedTenants(database=database, house=house, clock=SystemClock())
+        keep_tenants = KeepTenants(
+            database=database,
+            verify_seconds=config.reconcile.verify_seconds,
+            look_seconds=config.reconcile.look_seconds,
+        )
         _keep_running(
             stack,
             {
                 "sweep": repeat("sweep", sweep, every_seconds=_SWEEP_SECONDS),
+                "remove tenants": repeat("remove tenants", remove_tenants, every_seconds=_REMOVE_SECONDS),
+                "keep tenants": repeat("keep tenants", keep_tenants, every_seconds=config.reconcile.look_seconds),
                 "count lanes": repeat(
                     "count lanes", partial(mend_counters, app_pool, system_pool), every_seconds=_COUNT_SECONDS
                 ),
@@ -204,17 +224,22 @@ def _worker(
     house: MatrixHouse,
     database: PostgresDatabase,
     homeserver: SynapseHomeserver,
+    expiry: SynapseExpiry,
     assistant: OpenAiAssistant,
     lanes: LaneStore,
 ) -> Worker:
     answer = AnswerMessage(database=database, homeserver=homeserver, assistant=assistant, clock=SystemClock())
+    erase = ErasePerson(database=database, homeserver=homeserver, house=house)
     apply = ApplyEffect(database=database, homeserver=homeserver)
     return Worker(
         lanes=lanes,
         actions={
             "inbox": HandleMatrixEvents(database=database, house=house),
             "outbox": SendMessages(database=database, homeserver=homeserver, answer=answer, clock=SystemClock()),
-            "reconcile": ReconcileTenant(database=database, homeserver=homeserver, house=house, apply=apply),
+            "reconcile": ReconcileTenant(
+                database=database, homeserver=homeserver, house=house, apply=apply, clock=SystemClock()
+            ),
+            "people": TendPeople(database=database, homeserver=homeserver, expiry=expiry, house=house, erase=erase),
         },
         concurrency=config.worker.concurrency,
         lease_seconds=config.worker.lease_seconds,

@@ -15,6 +15,7 @@ from bridge.api.routes import ROUTES
 from bridge.config import load_config
 from bridge.demo.command import run_demo
 from bridge.errors import BitnexusError
+from bridge.planning.command import apply_parser, plan_parser, verify_parser
 from bridge.registration import write_registration
 from bridge.telemetry import set_up_logging
 
@@ -62,6 +63,15 @@ def _parser() -> argparse.ArgumentParser:
         "--repair", action="store_true", help="compare with Synapse now and take in what never came; count lanes anew"
     )
     command.set_defaults(command=_doctor)
+
+    plan_parser(commands.add_parser("plan", parents=[config], help="show what a file of tenants would change"))
+    apply_parser(
+        commands.add_parser("apply", parents=[config], help="make tenants what a file says, and watch it done")
+    )
+
+    verify_parser(
+        commands.add_parser("verify", parents=[config], help="have every room read, and mended where it differs")
+    )
 
     command = commands.add_parser("openapi", help="print the OpenAPI document as YAML")
     command.set_defaults(command=_openapi)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, cast, get_type_hints
+from typing import Annotated, Any, Literal, cast, get_type_hints
 
 import msgspec
 from ruamel.yaml import YAML
@@ -79,9 +79,11 @@ class Database(_Section, frozen=True, kw_only=True):
 
 
 class Platform(_Section, frozen=True, kw_only=True):
-    """The BitNexus backend's own credential."""
+    """The BitNexus backend: its credential, and how much it may take away without asking twice."""
 
     key: str
+    max_removal_percent: Annotated[int, msgspec.Meta(ge=0, le=100)] = 20
+    grace_days: Annotated[int, msgspec.Meta(ge=0, le=365)] = 30
 
 
 class Issuer(_Section, frozen=True, kw_only=True):
@@ -129,6 +131,13 @@ class Repair(_Section, frozen=True, kw_only=True):
     interval_seconds: float = 30.0
 
 
+class Reconcile(_Section, frozen=True, kw_only=True):
+    """How tenants are kept as desired when nobody asks."""
+
+    verify_seconds: Annotated[float, msgspec.Meta(gt=0)] = 86400.0
+    look_seconds: Annotated[float, msgspec.Meta(gt=0)] = 60.0
+
+
 class Logging(_Section, frozen=True, kw_only=True):
     """What is logged, and how."""
 
@@ -155,6 +164,7 @@ class Config(_Section, frozen=True, kw_only=True):
     assistant: Assistant = Assistant()
     worker: Worker = Worker()
     repair: Repair = Repair()
+    reconcile: Reconcile = Reconcile()
     logging: Logging = Logging()
     web: Web = Web()
 

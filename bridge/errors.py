@@ -9,6 +9,7 @@ BitnexusError                     500 M_UNKNOWN
 ├── Forbidden                     403 M_FORBIDDEN
 ├── NotFound                      404 M_NOT_FOUND
 ├── Conflict                      409 M_CONFLICT
+│   └── NeedsConfirmation         409 M_CONFLICT          (``plan`` says what would be done)
 ├── TooLarge                      413 M_TOO_LARGE
 ├── KeyReused                     422 M_DUPLICATE_KEY     (same idempotency key, another body)
 ├── LimitExceeded                 429 M_LIMIT_EXCEEDED    (``retry_after_ms``)
@@ -38,7 +39,7 @@ class BitnexusError(Exception):
         self.details: Mapping[str, str | int] = MappingProxyType(details)
 
     @property
-    def body(self) -> dict[str, str | int]:
+    def body(self) -> dict[str, object]:
         """The Matrix standard error that tells of this one."""
         return {"errcode": self.errcode, "error": self.sentence, **self.details}
 
@@ -99,6 +100,19 @@ class Conflict(BitnexusError):
 
     errcode = "M_CONFLICT"
     status = 409
+
+
+class NeedsConfirmation(Conflict):
+    """A change takes so much away that it is made only when the hash of its plan comes with it."""
+
+    def __init__(self, sentence: str, *, plan: Mapping[str, object]) -> None:
+        super().__init__(sentence)
+        self.plan = plan
+
+    @property
+    def body(self) -> dict[str, object]:
+        """The Matrix standard error, with the plan."""
+        return {**super().body, "plan": dict(self.plan)}
 
 
 class TooLarge(BitnexusError):

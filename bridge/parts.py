@@ -8,6 +8,7 @@ import aiohttp
 
 from bridge.config import Config
 from bridge.db.connection import Pool, open_pool
+from bridge.matrix.expiry import SynapseExpiry
 from bridge.matrix.homeserver import SynapseHomeserver, obey_rate_limit
 from bridge.matrix.stream import SynapseStream
 from bridge.model.ids import UserID
@@ -72,6 +73,11 @@ def homeserver_of(
         appservice_id=config.appservice.id,
         on_trouble=on_trouble,
     )
+
+
+def expiry_of(config: Config, http: aiohttp.ClientSession) -> SynapseExpiry:
+    """Return our module in Synapse, as it is told who may use nothing."""
+    return SynapseExpiry(http, config.homeserver.address, config.appservice.module_secret)
 
 
 def stream_of(config: Config, http: aiohttp.ClientSession) -> SynapseStream:

@@ -1,6 +1,6 @@
 """What the actions need of the world: a transaction with its stores, the homeserver, the assistant, a clock."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Literal, Protocol
@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 from bridge.model.audit import Actor, AuditEntry
 from bridge.model.credential import IntegrationCredential, IntegrationKey, SessionCredential
 from bridge.model.effect import CreateRoom, Effect
+from bridge.model.erasure import ErasedContent, Erasure, TimelinePage
 from bridge.model.event import (
     BusinessEvent,
     Delivery,
@@ -21,6 +22,7 @@ from bridge.model.event import (
 from bridge.model.ids import (
     DeliveryID,
     DeviceID,
+    EffectID,
     EventID,
     JobID,
     MemberID,
@@ -31,14 +33,16 @@ from bridge.model.ids import (
     TxnID,
     UserID,
 )
-from bridge.model.job import Job, Lane
+from bridge.model.job import Job, JobOutcome, Lane, OpenJob, Result, TenantDue
 from bridge.model.json import JsonObject
-from bridge.model.room import Observed, RoomKind
+from bridge.model.room import Observed, ObservedPerson, RoomKind
 from bridge.model.session import Login, Turn, VerifiedToken
+from bridge.model.standing import PersonTask, Standing, TaskKind
 from bridge.model.stream import RepairReason, StreamEnds, StreamName, StreamPage
-from bridge.model.tenant import Person, Role, Room, Tenant, TenantRole, TenantSettings, TenantStatus, TenantSummary
+from bridge.model.tenant import Person, Role, Room, Tenant, TenantRole, TenantSummary
+from bridge.policy.budget import Written
 
-Queue = Literal["inbox", "outbox", "reconcile"]
+Queue = Literal["inbox", "outbox", "reconcile", "people"]
 
 
 class Tenants(Protocol):
@@ -50,15 +54,17 @@ class Tenants(Protocol):
 
     async def find(self) -> Tenant | None: ...
 
-    async def save(
-        self, *, name: str, status: TenantStatus, settings: TenantSettings, revision: int, rooms: Sequence[Room]
-    ) -> None: ...
+    async def save(self, tenant: Tenant) -> None:
+        """Store everything of a tenant but its members."""
+        ...
 
-    async def save_room(self, room: Room) -> None: ...
+    async def save_room(self, room: Room) -> None:
+        """Store one room: where it stood in the list, or at its end."""
+        ...
 
-    async def save_member(self, member_id: MemberID, role: Role) -> None: ...
+    async def save_members(self, roles: Mapping[MemberID, Role]) -> None: ...
 
-    async def remove_member(self, member_id: MemberID) -> None: ...
+    async def remove_members(self, member_ids: Collection[MemberID]) -> None: ...
 
     async def bump_revision(self) -> int: ...
 
@@ -68,7 +74,15 @@ class Rooms(Protocol):
 
     async def observed(self) -> Observed: ...
 
+    async def observed_people(self, user_ids: Sequence[UserID]) -> Mapping[UserID, ObservedPerson]:
+        """Return the accounts of people, whatever tenants they are in."""
+        ...
+
     async def room_ids(self) -> Mapping[RoomKey, RoomID]: ...
+
+    async def rooms_of(self, user_id: UserID) -> Sequence[RoomID]:
+        """Return the rooms that somebody is in or invited to, the space first."""
+        ...
 
     async def find_kind(self, room_id: RoomID) -> RoomKind | None: ...
 
@@ -154,13 +168,22 @@ class Outbox(Protocol):
 class Jobs(Protocol):
     """Reconciles of the transaction's tenant."""
 
-    async def enqueue(self, revision: int) -> JobID:
-        """Ask for a reconcile; one that is queued already serves for this one too."""
+    async def enqueue(self, revision: int, *, verify: bool = False) -> JobID:
+        """Ask for a reconcile; one that is queued already serves for this one too.
+
+        With ``verify`` every room is read first, whatever we believe to know of it.
+        """
         ...
 
     async def find(self, job_id: JobID) -> Job | None: ...
 
-    async def next_open(self) -> JobID | None: ...
+    async def next_open(self) -> OpenJob | None:
+        """Return the job to work on: one that was begun and not finished before one that waits."""
+        ...
+
+    async def asked(self) -> int:
+        """Return a number that rises whenever another reconcile is asked for while one is under way."""
+        ...
 
     async def begin(self, lane: Lane, job_id: JobID, effects: Sequence[Effect]) -> int:
         """Mark a job running with these effects ahead of it, behind those tried before; return the first's position.
@@ -169,13 +192,19 @@ class Jobs(Protocol):
         """
         ...
 
-    async def record_effect(
-        self, lane: Lane, job_id: JobID, position: int, *, room_id: RoomID | None, error: str | None
-    ) -> None:
-        """Record what became of an effect; the lane must still be held."""
+    async def record_results(self, lane: Lane, job_id: JobID, results: Sequence[Result]) -> None:
+        """Say what became of effects of a job; the lane must still be held."""
         ...
 
-    async def finish(self, lane: Lane, job_id: JobID, *, error: str | None) -> None: ...
+    async def tried_before(self, job_id: JobID, effects: Sequence[CreateRoom]) -> frozenset[EffectID]:
+        """Return those rooms whose creation an earlier job began without an end that we know of."""
+        ...
+
+    async def written(self, subjects: Sequence[str]) -> Mapping[str, Sequence[Written]]:
+        """Return what we wrote of late to these subjects, the oldest first."""
+        ...
+
+    async def finish(self, lane: Lane, job_id: JobID, outcome: JobOutcome) -> None: ...
 
     async def forget_finished(self, before: datetime) -> int:
         """Delete jobs finished before a time with their effects, and return how many there were."""
@@ -196,9 +225,15 @@ class Keys(Protocol):
         expires_at: datetime | None,
     ) -> IntegrationKey: ...
 
-    async def list_all(self) -> Sequence[IntegrationKey]: ...
+    async def list_valid(self, *, after: str | None, limit: int) -> Sequence[IntegrationKey]:
+        """Return up to ``limit`` keys made after the one named ``after``, the oldest first."""
+        ...
 
     async def revoke(self, key_id: str) -> bool: ...
+
+    async def revoke_all(self) -> int:
+        """End every key that is valid, and return how many there were."""
+        ...
 
 
 class People(Protocol):
@@ -206,7 +241,11 @@ class People(Protocol):
 
     async def find(self, member_id: MemberID) -> Person | None: ...
 
-    async def save(self, person: Person) -> None: ...
+    async def find_all(self, member_ids: Collection[MemberID]) -> Mapping[MemberID, Person]: ...
+
+    async def save(self, *people: Person) -> None:
+        """Insert or update; a Matrix id, once given, stays (it is what Synapse knows the person by)."""
+        ...
 
     async def member_ids(self, user_ids: Sequence[UserID]) -> Mapping[UserID, MemberID]:
         """Return the BitNexus ids behind Matrix ids; strangers and bots have none."""
@@ -215,6 +254,58 @@ class People(Protocol):
     async def record_registered(self, user_id: UserID) -> None: ...
 
     async def record_profile_name(self, user_id: UserID, display_name: str) -> None: ...
+
+    async def record_profile_avatar(self, user_id: UserID, avatar_url: str) -> None: ...
+
+
+class PersonTasks(Protocol):
+    """What Synapse, or a tenant, has yet to be told of people; the stores of tenants and people ask for most of it."""
+
+    async def end_sessions(self, member_ids: Collection[MemberID]) -> None:
+        """End every session that people have: ours with the transaction, those of Matrix by tasks."""
+        ...
+
+    async def enqueue(self, kind: TaskKind, member_ids: Collection[MemberID]) -> None: ...
+
+    async def pending(self, lane_key: str, *, limit: int) -> Sequence[PersonTask]: ...
+
+    async def is_waiting(self, member_id: MemberID) -> bool:
+        """Say whether anything is yet to be done of a person, by whatever lane."""
+        ...
+
+    async def finish(self, lane: Lane, tasks: Sequence[PersonTask]) -> None:
+        """Forget tasks that are done; the lane must still be held."""
+        ...
+
+    async def bury(self, lane: Lane, task: PersonTask, error: str) -> None:
+        """Set a task aside in ``quarantine``; the lane must still be held."""
+        ...
+
+    async def record_told(self, *, expired: Collection[MemberID], restored: Collection[MemberID]) -> None:
+        """Remember what Synapse was told, and end the sessions of those who were not expired before."""
+        ...
+
+
+class Erasures(Protocol):
+    """Erasures of people, and what the transaction's tenant has of them."""
+
+    async def begin(self, person: Person, receipt_id: str) -> Erasure: ...
+
+    async def find(self, member_id: MemberID) -> Erasure | None:
+        """Return the last erasure of a person."""
+        ...
+
+    async def save(self, erasure: Erasure) -> None:
+        """Store how far it is; done stays done."""
+        ...
+
+    async def erase_content(self, member_id: MemberID, user_id: UserID) -> ErasedContent:
+        """Empty the tenant's tables of what a person said and is called; again as good. The audit chain still holds."""
+        ...
+
+    async def forget_person(self, member_id: MemberID) -> bool:
+        """Delete the person; False while some tenant has them."""
+        ...
 
 
 class Inbox(Protocol):
@@ -264,6 +355,10 @@ class Work(Protocol):
     def people(self) -> People: ...
     @property
     def inbox(self) -> Inbox: ...
+    @property
+    def person_tasks(self) -> PersonTasks: ...
+    @property
+    def erasures(self) -> Erasures: ...
 
     def savepoint(self) -> AbstractAsyncContextManager[object]:
         """Undo only what the block did when it raises."""
@@ -273,7 +368,7 @@ class Work(Protocol):
 class Act(Work, Protocol):
     """A transaction that changes something on somebody's behalf: it must leave an audit row or it is undone."""
 
-    async def audit(self, entry: AuditEntry) -> None: ...
+    async def audit(self, *entries: AuditEntry) -> None: ...
 
     def nothing_changed(self) -> None:
         """Say that the act turned out to change nothing, so that no audit row is owed."""
@@ -293,11 +388,34 @@ class Database(Protocol):
 
     async def list_tenants(self, *, after: TenantID | None, limit: int) -> Sequence[TenantSummary]: ...
 
+    async def tenants_due(self, *, verify_seconds: float, look_seconds: float) -> Sequence[TenantDue]:
+        """Return tenants that do not stand as desired, as far as we know, and some that were not read for long.
+
+        ``verify_seconds`` is how often each tenant is to be read, ``look_seconds`` how often this is asked.
+        """
+        ...
+
+    async def known_rooms(self, room_ids: Sequence[RoomID]) -> frozenset[RoomID]:
+        """Return those of the rooms that are some tenant's."""
+        ...
+
     async def tenant_of_room(self, room_id: RoomID) -> TenantID | None: ...
 
     async def tenant_of_job(self, job_id: JobID) -> TenantID | None: ...
 
     async def tenants_of_person(self, member_id: MemberID) -> Sequence[TenantRole]: ...
+
+    async def suspended_tenants_of(self, member_ids: Collection[MemberID]) -> Sequence[TenantID]:
+        """Return the suspended tenants that any of these people belong to."""
+        ...
+
+    async def tenants_to_remove(self, now: datetime) -> Sequence[TenantID]:
+        """Return the tenants whose time of grace is over and which are not removed yet."""
+        ...
+
+    async def tenant_ids_of_person(self, member_id: MemberID) -> Sequence[TenantID]: ...
+
+    async def standings(self, member_ids: Collection[MemberID]) -> Sequence[Standing]: ...
 
     async def allowed_origins(self, member_id: MemberID | None) -> frozenset[str]:
         """Return the origins that the active tenants of a person allow, or those of all active tenants."""
@@ -311,11 +429,19 @@ class Database(Protocol):
 class Sessions(Protocol):
     """Sessions of people."""
 
-    async def add(
-        self, *, token_sha256: bytes, member_id: MemberID, device_id: DeviceID, expires_at: datetime
-    ) -> None: ...
+    async def epoch(self, member_id: MemberID) -> int:
+        """Return how often all sessions of a person were ended; a session belongs to the epoch it was begun in."""
+        ...
 
-    async def find(self, token_sha256: bytes) -> SessionCredential | None: ...
+    async def add(
+        self, *, token_sha256: bytes, member_id: MemberID, device_id: DeviceID, expires_at: datetime, epoch: int
+    ) -> bool:
+        """Store a session; False, and nothing is stored, when all sessions were ended since ``epoch`` was read."""
+        ...
+
+    async def find(self, token_sha256: bytes) -> SessionCredential | None:
+        """Return whose session it is, while its person may use anything."""
+        ...
 
     async def remove(self, session_id: str) -> None: ...
 
@@ -395,10 +521,14 @@ class Homeserver(Protocol):
 
     async def set_display_name(self, user_id: UserID, display_name: str) -> None: ...
 
+    async def set_avatar(self, user_id: UserID, avatar_url: str) -> None: ...
+
     async def create_room(self, effect: CreateRoom) -> RoomID: ...
 
-    async def find_room(self, effect: CreateRoom, *, known: frozenset[RoomID]) -> RoomID | None:
-        """Look for a room that an earlier, unanswered creation made."""
+    async def find_room(
+        self, effect: CreateRoom, known: Callable[[Sequence[RoomID]], Awaitable[frozenset[RoomID]]]
+    ) -> RoomID | None:
+        """Look for a room that an earlier, unanswered creation made; ``known`` says which rooms need no look."""
         ...
 
     async def set_state(self, room_id: RoomID, event_type: str, state_key: str, content: JsonObject) -> EventID: ...
@@ -430,6 +560,36 @@ class Homeserver(Protocol):
     async def log_in(self, user_id: UserID, device_id: DeviceID | None) -> Login: ...
 
     async def log_out(self, user_id: UserID, device_id: DeviceID) -> None: ...
+
+    async def timeline(
+        self, room_id: RoomID, *, sender: UserID | None, position: str | None, limit: int
+    ) -> TimelinePage:
+        """Return a piece of a room's timeline, newest first: what says something still, of one sender or of all."""
+        ...
+
+    async def memberships(self, room_id: RoomID, user_id: UserID, *, position: str | None, limit: int) -> TimelinePage:
+        """Return a piece of a room's memberships, newest first: those of one user, whoever has set them."""
+        ...
+
+    async def redact(self, room_id: RoomID, event_id: EventID) -> None:
+        """Redact an event as the creator; one that is redacted already is as good."""
+        ...
+
+    async def deactivate(self, user_id: UserID) -> None:
+        """End an account for good: no name, no picture, no devices, in no room."""
+        ...
+
+    async def log_out_everywhere(self, user_id: UserID) -> None:
+        """Delete every device of a user: tokens end at once, and a sync that waits returns empty."""
+        ...
+
+
+class Expiry(Protocol):
+    """Our module in the homeserver; raises DependencyDown (try again) or HomeserverRefused (do not)."""
+
+    async def put(self, *, expired: Collection[UserID], restored: Collection[UserID]) -> None:
+        """Have accounts refused from now on, and others no longer; the same again is as good."""
+        ...
 
 
 class Assistant(Protocol):

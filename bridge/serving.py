@@ -9,7 +9,12 @@ from aiohttp.typedefs import Middleware
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from bridge.actions.change_integration_keys import CreateIntegrationKey, ListIntegrationKeys, RevokeIntegrationKey
+from bridge.actions.change_role import ChangeRole
+from bridge.actions.change_rooms import AddRoom, ArchiveRoom, ChangeRoom
 from bridge.actions.decide_login import DecideLogin
+from bridge.actions.erase_person import AskForErasure
+from bridge.actions.explain_membership import ExplainMembership
+from bridge.actions.offboard_tenant import OffboardTenant
 from bridge.actions.open_ai_room import OpenAiRoom
 from bridge.actions.open_session import CloseSession, OpenSession
 from bridge.actions.plan_tenant import PlanTenant
@@ -17,7 +22,8 @@ from bridge.actions.put_member import PutMember
 from bridge.actions.put_person import PutPerson
 from bridge.actions.relay_event import PreviewEvent, RelayEvent, ShowDelivery
 from bridge.actions.remove_member import RemoveMember
-from bridge.actions.show_tenant import ListTenants, RequestReconcile, ShowJob, ShowTenant
+from bridge.actions.replace_members import ReplaceMembers
+from bridge.actions.show_tenant import ListTenants, RequestReconcile, ShowJob, ShowPerson, ShowTenant
 from bridge.actions.upsert_tenant import UpsertTenant
 from bridge.api.auth import Authenticator
 from bridge.api.call import Actions, Probe
@@ -73,8 +79,24 @@ def api_app(
         request_reconcile=RequestReconcile(database=database, house=house),
         show_job=ShowJob(database=database),
         put_member=PutMember(database=database, house=house, entropy=entropy),
-        remove_member=RemoveMember(database=database, house=house),
+        offboard_tenant=OffboardTenant(
+            database=database, house=house, clock=SystemClock(), usual_days=config.platform.grace_days
+        ),
+        add_room=AddRoom(database=database, house=house),
+        change_room=ChangeRoom(database=database, house=house),
+        archive_room=ArchiveRoom(database=database, house=house),
+        explain_membership=ExplainMembership(database=database, house=house),
+        remove_member=RemoveMember(database=database, house=house, entropy=entropy),
+        replace_members=ReplaceMembers(
+            database=database,
+            house=house,
+            entropy=entropy,
+            max_removal_percent=config.platform.max_removal_percent,
+        ),
+        change_role=ChangeRole(database=database, house=house, entropy=entropy),
         put_person=PutPerson(database=database, house=house, entropy=entropy),
+        show_person=ShowPerson(database=database),
+        ask_for_erasure=AskForErasure(database=database, entropy=entropy),
         create_integration_key=CreateIntegrationKey(database=database, entropy=entropy),
         list_integration_keys=ListIntegrationKeys(database=database),
         revoke_integration_key=RevokeIntegrationKey(database=database),

@@ -26,6 +26,11 @@ BELL_RINGS = Counter("bitnexus_bell_rings", "Wake-up calls between processes", [
 OUTBOX_FINISHED = Counter(
     "bitnexus_outbox_finished", "Messages sent, by what said so (answer, echo, timeline), and dead letters", ["by"]
 )
+RECONCILE_EFFECTS = Counter(
+    "bitnexus_reconcile_effects",
+    "Effects of reconciles by kind: done, failed, or withheld because somebody undoes them again and again",
+    ["kind", "outcome"],
+)
 HTTP_REQUESTS = Histogram(
     "bitnexus_http_request_seconds", "Requests answered, by route and status", ["method", "route", "status"]
 )

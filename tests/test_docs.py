@@ -159,7 +159,7 @@ def _route_in(cell: str) -> tuple[str, str]:
 
 
 def _kinds_in(cell: str) -> frozenset[str]:
-    return frozenset(re.findall(r"^(platform|integration|session)\b", cell))
+    return frozenset(re.findall(r"\b(platform|integration|session)\b", cell))
 
 
 def test_row_3_only_these_routes_ask_for_no_credential() -> None:
@@ -183,6 +183,11 @@ def _secrets_of(properties: dict[str, object]) -> set[str]:
 def test_the_reference_has_every_errcode() -> None:
     listed = {code for row in text.table_rows(REFERENCE, "Errors") for code in re.findall(r"M_[A-Z_]+", row[1])}
     assert listed == facts.errcodes()
+
+
+def test_the_reference_has_every_reason_of_an_explanation() -> None:
+    listed = {code for row in text.table_rows(REFERENCE, "Reasons") for code in re.findall(r"`(\w+)`", row[0])}
+    assert listed == facts.reasons()
 
 
 def test_the_reference_has_every_metric() -> None:

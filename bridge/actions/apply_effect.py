@@ -1,6 +1,6 @@
-"""Make one effect happen in Matrix, and record what is known from it."""
+"""Make one effect happen in Matrix."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -12,6 +12,7 @@ from bridge.model.effect import (
     JoinUser,
     RegisterUser,
     RemoveUser,
+    SetAvatar,
     SetDisplayName,
     SetState,
     has_pending_room,
@@ -31,33 +32,33 @@ class ApplyEffect:
     homeserver: Homeserver
 
     async def __call__(
-        self, tenant_id: TenantID, effect: Effect, room_ids: Mapping[RoomKey, RoomID], *, resumed: bool
+        self, tenant_id: TenantID, effect: Effect, room_ids: Mapping[RoomKey, RoomID], *, may_exist: bool
     ) -> RoomID | None:
         """Apply the effect and return the room that it was about, if any.
 
-        ``room_ids`` has the rooms that exist by now; ``resumed`` says that an earlier attempt may have got further than
-        we know. Raises HomeserverRefused or Conflict for good, DependencyDown for now.
+        ``room_ids`` has the rooms that exist by now; ``may_exist`` says that an earlier attempt may have got further
+        than we know. A new room is recorded at once, everything else is left to the caller. Raises HomeserverRefused
+        or Conflict for good, DependencyDown for now.
         """
         match effect:
             case RegisterUser(user_id=user_id):
                 await self.homeserver.register(user_id)
-                async with self.database.work(tenant_id) as work:
-                    await work.people.record_registered(user_id)
                 return None
             case SetDisplayName(user_id=user_id, display_name=display_name):
                 await self.homeserver.set_display_name(user_id, display_name)
-                async with self.database.work(tenant_id) as work:
-                    await work.people.record_profile_name(user_id, display_name)
+                return None
+            case SetAvatar(user_id=user_id, avatar_url=avatar_url):
+                await self.homeserver.set_avatar(user_id, avatar_url)
                 return None
             case CreateRoom():
-                return await self._create_room(tenant_id, effect, room_ids, resumed=resumed)
+                return await self._create_room(tenant_id, effect, room_ids, may_exist=may_exist)
             case SetState() | JoinUser() | RemoveUser():
                 return await self._change_room(effect, room_ids)
             case _:  # pragma: no cover - the union is closed
                 assert_never(effect)
 
     async def _create_room(
-        self, tenant_id: TenantID, effect: CreateRoom, room_ids: Mapping[RoomKey, RoomID], *, resumed: bool
+        self, tenant_id: TenantID, effect: CreateRoom, room_ids: Mapping[RoomKey, RoomID], *, may_exist: bool
     ) -> RoomID:
         state = tuple(
             (kind, resolve_room_id(key, room_ids), resolve_content(content, room_ids))
@@ -66,9 +67,7 @@ class ApplyEffect:
         effect = replace(effect, state=state)
         if has_pending_room(effect):
             raise Conflict(f"the room '{effect.room_key}' names a room whose creation failed")
-        room_id = None
-        if resumed:
-            room_id = await self.homeserver.find_room(effect, known=frozenset(room_ids.values()))
+        room_id = await self._find_room(tenant_id, effect) if may_exist else None
         if room_id is None:
             room_id = await self.homeserver.create_room(effect)
         async with self.database.work(tenant_id) as work:
@@ -77,6 +76,16 @@ class ApplyEffect:
         for bot in effect.bots:
             await self.homeserver.join(room_id, bot)
         return room_id
+
+    async def _find_room(self, tenant_id: TenantID, effect: CreateRoom) -> RoomID | None:
+        """Look for the room that an earlier attempt made; its own events may have made it known this very moment."""
+
+        async def known(room_ids: Sequence[RoomID]) -> frozenset[RoomID]:
+            found = await self.database.known_rooms(room_ids)
+            async with self.database.work(tenant_id) as work:
+                return found - {(await work.rooms.room_ids()).get(effect.room_key)}
+
+        return await self.homeserver.find_room(effect, known)
 
     async def _change_room(
         self, effect: SetState | JoinUser | RemoveUser, room_ids: Mapping[RoomKey, RoomID]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bridge.actions.hold_tenant import refuse_removed
 from bridge.actions.plan_tenant import find_tenant
 from bridge.errors import NotFound
 from bridge.model.audit import Actor, AuditEntry
@@ -35,6 +36,7 @@ class CreateIntegrationKey:
         secret = KEY_PREFIX + self.entropy.token()
         async with self.database.act(tenant_id, acting_user) as act:
             tenant = await find_tenant(act)
+            refuse_removed(tenant)
             known = {room.key for room in tenant.rooms if not room.personal}
             for index, key in enumerate(room_keys or ()):
                 if key not in known:
@@ -62,11 +64,11 @@ class ListIntegrationKeys:
 
     database: Database
 
-    async def __call__(self, tenant_id: TenantID) -> Sequence[IntegrationKey]:
-        """Return the keys; raises NotFound."""
+    async def __call__(self, tenant_id: TenantID, *, after: str | None, limit: int) -> Sequence[IntegrationKey]:
+        """Return up to ``limit`` keys behind ``after``, the oldest first; raises NotFound."""
         async with self.database.work(tenant_id) as work:
             await find_tenant(work)
-            return await work.keys.list_all()
+            return await work.keys.list_valid(after=after, limit=limit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

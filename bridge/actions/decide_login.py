@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bridge.actions.open_session import find_welcome_person
+from bridge.actions.open_session import find_welcome_person, is_waiting
 from bridge.errors import Forbidden
 from bridge.model.ids import UserID
 from bridge.model.room import Bots
@@ -28,4 +28,7 @@ class DecideLogin:
             await find_welcome_person(self.database, person.member_id)
         except Forbidden:
             return "Your BitNexus account has no active tenant. Please ask your administrator."
+        # what is still to be ended would end the session that is about to begin
+        if await is_waiting(self.database, person.member_id):
+            return "Your earlier sessions are being ended. Please try again in a few seconds."
         return None

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 
 from bridge.errors import BitnexusError, DependencyDown
 from bridge.model.event import InboxItem, MatrixEvent, Outgoing, Receipt
-from bridge.model.ids import PLATFORM, SPACE, RoomID, RoomKey, TenantID
+from bridge.model.ids import PLATFORM, RoomID, RoomKey, TenantID
 from bridge.model.job import Lane
 from bridge.model.room import MatrixHouse, RoomKind
 from bridge.policy.assistant import wants_answer
 from bridge.policy.drift import is_drift
-from bridge.policy.layout import CREATION_KEY, CREATION_TENANT, lay_out
+from bridge.policy.layout import CREATION_KEY, CREATION_TENANT, lay_out, type_of_key
 from bridge.policy.projection import (
     EditMessage,
     NewMessage,
@@ -82,10 +82,10 @@ class HandleMatrixEvents:
             return None
         async with self.database.work(TenantID(tenant_id)) as work:
             tenant = await work.tenants.find()
-            types = {SPACE: "space"} | {room.key: room.type.value for room in tenant.rooms} if tenant else {}
-            if key not in types:
+            room_type = type_of_key(tenant, RoomKey(key)) if tenant else None
+            if room_type is None:
                 return None
-            await work.rooms.record_room(room_id, RoomKey(key), types[RoomKey(key)])
+            await work.rooms.record_room(room_id, RoomKey(key), room_type)
             is_ours = (await work.rooms.room_ids()).get(RoomKey(key)) == room_id
             await work.inbox.recall(room_id)
         return TenantID(tenant_id) if is_ours else None
@@ -101,7 +101,7 @@ class HandleMatrixEvents:
                 raise
             except (BitnexusError, ValueError, TypeError, OverflowError) as error:
                 await work.inbox.quarantine(item, f"{type(error).__name__}: {error}")
-        if any(event.sender not in self.house.bots.all for event in news):
+        if news:
             await self._mend_drift(work, room_id, news)
 
     async def _take(self, work: Work, kind: RoomKind, body: MatrixEvent | Receipt) -> Sequence[MatrixEvent]:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from bridge.actions.plan_tenant import ask_for_reconcile
-from bridge.actions.put_member import find_or_make_person
+from bridge.actions.change_members import find_or_make_people
+from bridge.actions.erase_person import refuse_erased
 from bridge.model.audit import Actor, AuditEntry
 from bridge.model.ids import PLATFORM, MemberID
 from bridge.model.room import MatrixHouse
@@ -13,7 +13,7 @@ from bridge.ports import Database, Entropy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PutPerson:
-    """Set a person's name, status and whether they are BitNexus staff; their tenants follow."""
+    """Set a person's name, picture, status and whether they are BitNexus staff; their tenants follow."""
 
     database: Database
     house: MatrixHouse
@@ -26,16 +26,18 @@ class PutPerson:
         display_name: str | None,
         super_admin: bool | None,
         active: bool | None,
+        avatar_url: str | None = None,
         acting_user: Actor,
     ) -> Person:
-        """Return the person as they now stand; None keeps what was."""
+        """Return the person as they now stand; None keeps what was; raises Conflict while they are being erased."""
         async with self.database.act(PLATFORM, acting_user) as act:
             before = await act.people.find(member_id)
-            found = await find_or_make_person(
-                act, member_id, display_name=display_name, house=self.house, entropy=self.entropy
-            )
+            await refuse_erased(act, member_id)
+            people = await find_or_make_people(act, {member_id: display_name}, house=self.house, entropy=self.entropy)
+            found = people[member_id]
             person = replace(
                 found,
+                avatar_url=found.avatar_url if avatar_url is None else avatar_url,
                 super_admin=found.super_admin if super_admin is None else super_admin,
                 active=found.active if active is None else active,
             )
@@ -43,6 +45,8 @@ class PutPerson:
                 act.nothing_changed()
             else:
                 await act.people.save(person)
+                if before is not None:
+                    await act.person_tasks.enqueue("tenants", [member_id])
                 await act.audit(
                     AuditEntry(
                         action="person.changed" if before else "person.added",
@@ -51,7 +55,4 @@ class PutPerson:
                         personal={"display_name": person.display_name},
                     )
                 )
-        for tenant in await self.database.tenants_of_person(member_id):
-            async with self.database.work(tenant.tenant_id) as work:
-                await ask_for_reconcile(work, self.house)
         return person

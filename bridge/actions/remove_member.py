@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 
-from bridge.actions.plan_tenant import ask_for_reconcile, find_tenant
+from bridge.actions.change_members import change_members
+from bridge.actions.hold_tenant import follow_people, hold_tenant
+from bridge.actions.plan_tenant import ask_for_reconcile
 from bridge.errors import NotFound
-from bridge.model.audit import Actor, AuditEntry
+from bridge.model.audit import Actor
 from bridge.model.change import Change
 from bridge.model.ids import MemberID, TenantID
 from bridge.model.room import MatrixHouse
-from bridge.ports import Database
+from bridge.policy.authority import member_of
+from bridge.ports import Database, Entropy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,17 +20,15 @@ class RemoveMember:
 
     database: Database
     house: MatrixHouse
+    entropy: Entropy
 
     async def __call__(self, tenant_id: TenantID, member_id: MemberID, *, acting_user: Actor) -> Change:
-        """Return the revision and the reconcile's job; raises NotFound when they are not in the tenant."""
+        """Return the revision and the job; raises NotFound when they are not in it, Conflict for the last owner."""
         async with self.database.act(tenant_id, acting_user) as act:
-            await act.tenants.lock()
-            tenant = await find_tenant(act)
-            before = next((member for member in tenant.members if member.member_id == member_id), None)
-            if before is None:
+            tenant = await hold_tenant(act)
+            if member_of(tenant, member_id) is None:
                 raise NotFound("there is no such member in this tenant")
-            await act.tenants.remove_member(member_id)
-            revision = await act.tenants.bump_revision()
-            details = {"revision": revision, "old_role": before.role.value}
-            await act.audit(AuditEntry(action="member.removed", target=member_id, details=details))
-            return await ask_for_reconcile(act, self.house)
+            await change_members(act, tenant, removed=[member_id], house=self.house, entropy=self.entropy)
+            change = await ask_for_reconcile(act, self.house)
+        await follow_people(self.database, self.house, [member_id], but=tenant_id)
+        return change

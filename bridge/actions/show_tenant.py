@@ -1,4 +1,4 @@
-"""Read desired state: tenants, their members, and jobs."""
+"""Read desired state: tenants, their members, people, and jobs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from bridge.actions.plan_tenant import ask_for_reconcile, find_tenant, people_in
 from bridge.errors import NotFound
 from bridge.model.change import Change
-from bridge.model.ids import JobID, MemberID, TenantID, UserID
+from bridge.model.ids import PLATFORM, JobID, MemberID, TenantID, UserID
 from bridge.model.job import Job
 from bridge.model.room import MatrixHouse
-from bridge.model.tenant import Tenant, TenantSummary
+from bridge.model.tenant import Person, Tenant, TenantSummary
 from bridge.ports import Database
 
 
@@ -34,6 +34,21 @@ class ListTenants:
     async def __call__(self, *, after: TenantID | None, limit: int) -> Sequence[TenantSummary]:
         """Return up to ``limit`` tenants behind ``after``, in the order of their ids."""
         return await self.database.list_tenants(after=after, limit=limit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowPerson:
+    """Return a person of BitNexus."""
+
+    database: Database
+
+    async def __call__(self, member_id: MemberID) -> Person:
+        """Return the person; raises NotFound."""
+        async with self.database.work(PLATFORM) as work:
+            person = await work.people.find(member_id)
+        if person is None:
+            raise NotFound("there is no such person")
+        return person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,12 @@ from typing import Any, Literal, TypeVar
 from aiohttp import web
 
 from bridge.actions.change_integration_keys import CreateIntegrationKey, ListIntegrationKeys, RevokeIntegrationKey
+from bridge.actions.change_role import ChangeRole
+from bridge.actions.change_rooms import AddRoom, ArchiveRoom, ChangeRoom
+from bridge.actions.erase_person import AskForErasure
+from bridge.actions.explain_membership import ExplainMembership
+from bridge.actions.hold_tenant import Administrator
+from bridge.actions.offboard_tenant import OffboardTenant
 from bridge.actions.open_ai_room import OpenAiRoom
 from bridge.actions.open_session import CloseSession, OpenSession
 from bridge.actions.plan_tenant import PlanTenant
@@ -15,7 +21,8 @@ from bridge.actions.put_member import PutMember
 from bridge.actions.put_person import PutPerson
 from bridge.actions.relay_event import PreviewEvent, RelayEvent, ShowDelivery
 from bridge.actions.remove_member import RemoveMember
-from bridge.actions.show_tenant import ListTenants, RequestReconcile, ShowJob, ShowTenant
+from bridge.actions.replace_members import ReplaceMembers
+from bridge.actions.show_tenant import ListTenants, RequestReconcile, ShowJob, ShowPerson, ShowTenant
 from bridge.actions.upsert_tenant import UpsertTenant
 from bridge.errors import InvalidInput
 from bridge.model.credential import Credential, IntegrationCredential, PlatformCredential, SessionCredential
@@ -40,9 +47,18 @@ class Actions:
     plan_tenant: PlanTenant
     request_reconcile: RequestReconcile
     show_job: ShowJob
+    offboard_tenant: OffboardTenant
+    add_room: AddRoom
+    change_room: ChangeRoom
+    archive_room: ArchiveRoom
+    explain_membership: ExplainMembership
     put_member: PutMember
     remove_member: RemoveMember
+    replace_members: ReplaceMembers
+    change_role: ChangeRole
     put_person: PutPerson
+    show_person: ShowPerson
+    ask_for_erasure: AskForErasure
     create_integration_key: CreateIntegrationKey
     list_integration_keys: ListIntegrationKeys
     revoke_integration_key: RevokeIntegrationKey
@@ -87,9 +103,16 @@ class Call:
     @property
     def limit(self) -> int:
         """How many items the caller wants; raises InvalidInput."""
-        text = self.request.query.get("limit", str(DEFAULT_LIMIT))
-        if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_LIMIT):
-            raise InvalidInput(f"limit must be a number from 1 to {MAX_LIMIT}", path="limit")
+        found = self.number("limit", least=1, most=MAX_LIMIT)
+        return DEFAULT_LIMIT if found is None else found
+
+    def number(self, name: str, *, least: int, most: int) -> int | None:
+        """Return a query parameter that is a number, None when it is not given; raises InvalidInput."""
+        text = self.request.query.get(name)
+        if text is None:
+            return None
+        if not (text.isascii() and text.isdigit() and least <= int(text[:9]) <= most):
+            raise InvalidInput(f"{name} must be a number from {least} to {most}", path=name)
         return int(text)
 
     def flag(self, name: str) -> bool:
@@ -103,6 +126,13 @@ class Call:
     def platform(self) -> PlatformCredential:
         """The credential of a route that only the platform reaches."""
         return _credential_as(self.credential, PlatformCredential)
+
+    @property
+    def administrator(self) -> Administrator:
+        """The credential of a route that the platform reaches, and a tenant's owners and admins."""
+        if isinstance(self.credential, PlatformCredential):
+            return self.credential
+        return _credential_as(self.credential, SessionCredential)
 
     @property
     def integration(self) -> IntegrationCredential:
@@ -129,6 +159,7 @@ class Noun(Enum):
     """What a route is about: the headings of the documentation."""
 
     TENANTS = "Tenants"
+    ROOMS = "Rooms"
     MEMBERS = "Members"
     USERS = "Users"
     JOBS = "Jobs"
@@ -143,7 +174,7 @@ class Noun(Enum):
 class Route:
     """One line of the route table; a route without credentials is open to anybody, and a test lists those."""
 
-    method: Literal["GET", "PUT", "POST", "DELETE"]
+    method: Literal["GET", "PUT", "POST", "PATCH", "DELETE"]
     path: str
     handler: Handler
     noun: Noun

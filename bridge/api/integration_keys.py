@@ -33,8 +33,10 @@ async def post_key(call: Call) -> IntegrationKeySecret:
 
 async def get_keys(call: Call) -> Page[IntegrationKeyItem]:
     """List the valid keys of a tenant."""
-    keys = await call.actions.list_integration_keys(call.tenant_id)
-    return Page(items=tuple(_item(key) for key in keys), next=None)
+    after = call.request.query.get("after") or None
+    keys = await call.actions.list_integration_keys(call.tenant_id, after=after, limit=call.limit + 1)
+    items = tuple(_item(key) for key in keys[: call.limit])
+    return Page(items=items, next=items[-1].key_id if len(keys) > call.limit else None)
 
 
 async def delete_key(call: Call) -> None:

@@ -1,5 +1,6 @@
 """Bodies and answers of ``/v1`` (contract: section 2); unknown fields are refused with their path."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -9,8 +10,21 @@ from msgspec import Meta
 Id = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,64}$(?!\n)", description="1 to 64 of a-z, 0-9, '_' and '-'")]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Topic = Annotated[str, Meta(max_length=1000)]
+Avatar = Annotated[
+    str, Meta(pattern=r"^(mxc://[A-Za-z0-9.:\[\]-]{1,230}/[A-Za-z0-9_-]{1,255})?$(?!\n)", description="mxc:// or empty")
+]
+Group = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?!\s)[^\x00-\x1f\x7f]{0,64}(?<!\s)$(?!\n)",
+        description="the name of a sub-space, at most 64 characters; empty: none",
+    ),
+]
 Origin = Annotated[str, Meta(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]{1,255}$(?!\n)")]
 RoleName = Literal["owner", "admin", "moderator", "member", "guest"]
+RoomTypeName = Literal["general", "announcement", "support", "dm", "ai", "alliance", "custom"]
+AccessName = Literal["tenant", "invite"]
+Members = Annotated[tuple[Id, ...], Meta(max_length=5000)]
 T = TypeVar("T")
 
 
@@ -50,15 +64,33 @@ class TenantSettingsBody(Body, frozen=True, kw_only=True):
 
 
 class RoomBody(Body, frozen=True, kw_only=True):
-    """A room that a tenant shall have; ``members`` lists who is in a room with access ``invite``."""
+    """A room that a tenant shall have; ``members`` lists who is in a room with access ``invite``.
+
+    What ``access`` and ``optional`` leave out comes from the room's type; ``group`` names the sub-space it stands in.
+    """
 
     key: Id
-    type: Literal["general", "announcement", "support", "dm", "ai", "alliance", "custom"]
+    type: RoomTypeName
     name: Name
     topic: Topic = ""
-    access: Literal["tenant", "invite"] = "tenant"
-    optional: bool = False
-    members: Annotated[tuple[Id, ...], Meta(max_length=5000)] = ()
+    access: AccessName | None = None
+    optional: bool | None = None
+    members: Members = ()
+    group: Group = ""
+    avatar_url: Avatar = ""
+
+
+class RoomChangeBody(Body, frozen=True, kw_only=True):
+    """A change of a room; what is left out stays as it is."""
+
+    type: RoomTypeName | None = None
+    name: Name | None = None
+    topic: Topic | None = None
+    access: AccessName | None = None
+    optional: bool | None = None
+    members: Members | None = None
+    group: Group | None = None
+    avatar_url: Avatar | None = None
 
 
 class TenantBody(Body, frozen=True, kw_only=True):
@@ -68,6 +100,7 @@ class TenantBody(Body, frozen=True, kw_only=True):
     status: Literal["active", "suspended", "archived"] | None = None
     settings: TenantSettingsBody | None = None
     rooms: Annotated[tuple[RoomBody, ...], Meta(max_length=500)] | None = None
+    avatar_url: Avatar | None = None
 
 
 class MemberBody(Body, frozen=True, kw_only=True):
@@ -77,12 +110,31 @@ class MemberBody(Body, frozen=True, kw_only=True):
     display_name: Name | None = None
 
 
+class ListedMember(MemberBody, frozen=True, kw_only=True):
+    """A person in a tenant's whole list."""
+
+    user_id: Id
+
+
+class MembersBody(Body, frozen=True, kw_only=True):
+    """Everybody who shall be in a tenant: who is missing here is removed."""
+
+    members: Annotated[tuple[ListedMember, ...], Meta(max_length=10_000)]
+
+
+class RoleBody(Body, frozen=True, kw_only=True):
+    """A member's role."""
+
+    role: RoleName
+
+
 class UserBody(Body, frozen=True, kw_only=True):
     """A person of BitNexus; what is left out stays as it is."""
 
     display_name: Name | None = None
     super_admin: bool | None = None
     status: Literal["active", "suspended"] | None = None
+    avatar_url: Avatar | None = None
 
 
 class ReconcileBody(Body, frozen=True, kw_only=True):
@@ -137,6 +189,13 @@ class ChangeAnswer(Answer, frozen=True, kw_only=True):
     job_id: str | None
 
 
+class OffboardAnswer(ChangeAnswer, frozen=True, kw_only=True):
+    """The answer to an off-boarding; until ``removes_at`` the tenant can be made active again."""
+
+    status: str
+    removes_at: datetime | None
+
+
 class TenantItem(Answer, frozen=True, kw_only=True):
     """A tenant in a list."""
 
@@ -153,6 +212,8 @@ class TenantAnswer(Answer, frozen=True, kw_only=True):
     status: str
     settings: TenantSettingsBody
     rooms: tuple[RoomBody, ...]
+    avatar_url: str
+    removes_at: datetime | None
     revision: int
 
 
@@ -173,6 +234,17 @@ class UserAnswer(Answer, frozen=True, kw_only=True):
     display_name: str
     super_admin: bool
     status: str
+    avatar_url: str
+
+
+class ErasureAnswer(Answer, frozen=True, kw_only=True):
+    """The receipt of an erasure; ``erased`` counts what was taken away so far."""
+
+    receipt_id: str
+    state: str
+    asked_at: datetime
+    finished_at: datetime | None
+    erased: Mapping[str, int]
 
 
 class EffectItem(Answer, frozen=True, kw_only=True):
@@ -200,6 +272,36 @@ class PlanAnswer(Answer, frozen=True, kw_only=True):
     hash: str
     effects: tuple[EffectItem, ...]
     summary: PlanSummary
+
+
+class PowerLevel(Answer, frozen=True, kw_only=True):
+    """A person's power level in a room: as it shall be, and as it was last seen; null where there is no such room."""
+
+    desired: int | None
+    observed: int | None
+
+
+class ReasonItem(Answer, frozen=True, kw_only=True):
+    """One reason; ``user_id`` and ``matrix_id`` name whom else it is about, bots and strangers by the latter alone."""
+
+    code: str
+    sentence: str
+    user_id: str | None
+    matrix_id: str | None
+
+
+class ExplainAnswer(Answer, frozen=True, kw_only=True):
+    """Why somebody is or is not in a room; ``effects`` are what reconcile would do about them there now."""
+
+    user_id: str
+    matrix_id: str | None
+    room: str
+    room_id: str | None
+    belongs: bool
+    membership: str | None
+    power_level: PowerLevel
+    reasons: tuple[ReasonItem, ...]
+    effects: tuple[EffectItem, ...]
 
 
 class JobEffect(Answer, frozen=True, kw_only=True):
@@ -313,12 +415,13 @@ class PreviewAnswer(Answer, frozen=True, kw_only=True):
 
 
 class ErrorAnswer(Answer, frozen=True, kw_only=True):
-    """A Matrix standard error; ``path`` names the field where there is one."""
+    """A Matrix standard error; ``path`` names the field where there is one, ``plan`` asks for a confirmation."""
 
     errcode: str
     error: str
     path: str | None = None
     retry_after_ms: int | None = None
+    plan: PlanAnswer | None = None
 
 
 class HealthAnswer(Answer, frozen=True, kw_only=True):

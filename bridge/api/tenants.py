@@ -2,40 +2,35 @@
 
 from collections.abc import Mapping
 
+from bridge.api.answers import change_answer, plan_answer
 from bridge.api.call import Call
+from bridge.api.rooms import room_body, room_from
 from bridge.api.shapes import (
     AiSettings,
     ChangeAnswer,
-    EffectItem,
     JobAnswer,
     JobEffect,
+    OffboardAnswer,
     Page,
     PlanAnswer,
-    PlanSummary,
     ReconcileBody,
-    RoomBody,
     TenantAnswer,
     TenantBody,
     TenantItem,
     TenantSettingsBody,
 )
-from bridge.errors import Conflict
-from bridge.model.change import Change, TenantWish
-from bridge.model.effect import effect_target
-from bridge.model.ids import JobID, MemberID, UserID, parse_member_id, parse_room_key, parse_tenant_id
+from bridge.errors import Conflict, InvalidInput
+from bridge.model.change import Offboarding, TenantWish
+from bridge.model.ids import JobID, MemberID, UserID, parse_tenant_id
 from bridge.model.job import Job
-from bridge.model.tenant import Access, Room, RoomType, Tenant, TenantSettings, TenantStatus
+from bridge.model.tenant import Tenant, TenantSettings, TenantStatus
+
+MAX_GRACE_DAYS = 365
 
 
 async def put_tenant(call: Call) -> ChangeAnswer:
     """Make a tenant what the body says."""
-    body = call.body_as(TenantBody)
-    wish = TenantWish(
-        name=body.name,
-        status=TenantStatus(body.status) if body.status else None,
-        settings=_settings_from(body.settings) if body.settings else None,
-        rooms=None if body.rooms is None else tuple(_room_from(room) for room in body.rooms),
-    )
+    wish = wish_from(call.body_as(TenantBody))
     change = await call.actions.upsert_tenant(call.tenant_id, wish, acting_user=call.platform.actor)
     return change_answer(change)
 
@@ -54,25 +49,22 @@ async def get_tenants(call: Call) -> Page[TenantItem]:
     return Page(items=items, next=items[-1].tenant_id if len(found) > call.limit else None)
 
 
+async def delete_tenant(call: Call) -> OffboardAnswer:
+    """Off-board a tenant: suspend it at once, remove it after its days of grace, or now when its id confirms that."""
+    at_once = call.flag("now")
+    if at_once and call.request.query.get("confirm") != call.tenant_id:
+        raise InvalidInput("to remove a tenant now, give its id as confirm", path="confirm")
+    wish = Offboarding(grace_days=call.number("grace_days", least=0, most=MAX_GRACE_DAYS), at_once=at_once)
+    change, tenant = await call.actions.offboard_tenant(call.tenant_id, wish, acting_user=call.platform.actor)
+    return OffboardAnswer(
+        revision=change.revision, job_id=change.job_id, status=tenant.status.value, removes_at=tenant.removes_at
+    )
+
+
 async def get_plan(call: Call) -> PlanAnswer:
     """Show what reconcile would do now."""
     plan, names = await call.actions.plan_tenant(call.tenant_id)
-    targets = [effect_target(effect) for effect in plan.effects]
-    return PlanAnswer(
-        hash=plan.hash,
-        effects=tuple(
-            EffectItem(
-                effect_id=target.effect_id,
-                kind=target.kind,
-                room_key=target.room_key,
-                room_id=target.room_id,
-                user_id=names.get(target.user_id) if target.user_id else None,
-                matrix_id=target.user_id,
-            )
-            for target in targets
-        ),
-        summary=PlanSummary(create=plan.create, change=plan.change, remove=plan.remove),
-    )
+    return plan_answer(plan, names)
 
 
 async def post_reconcile(call: Call) -> ChangeAnswer:
@@ -91,9 +83,15 @@ async def get_job(call: Call) -> JobAnswer:
     return _job_answer(job, names)
 
 
-def change_answer(change: Change) -> ChangeAnswer:
-    """Return the answer to a change."""
-    return ChangeAnswer(revision=change.revision, job_id=change.job_id)
+def wish_from(body: TenantBody) -> TenantWish:
+    """Return what a body wishes for."""
+    return TenantWish(
+        name=body.name,
+        status=TenantStatus(body.status) if body.status else None,
+        avatar_url=body.avatar_url,
+        settings=_settings_from(body.settings) if body.settings else None,
+        rooms=None if body.rooms is None else tuple(room_from(room) for room in body.rooms),
+    )
 
 
 def _settings_from(body: TenantSettingsBody) -> TenantSettings:
@@ -102,18 +100,6 @@ def _settings_from(body: TenantSettingsBody) -> TenantSettings:
         dms=body.dms,
         ai=body.ai.enabled,
         allowed_origins=tuple(sorted(set(body.allowed_origins))),
-    )
-
-
-def _room_from(body: RoomBody) -> Room:
-    return Room(
-        key=parse_room_key(body.key),
-        type=RoomType(body.type),
-        name=body.name,
-        topic=body.topic,
-        access=Access(body.access),
-        optional=body.optional,
-        member_ids=frozenset(parse_member_id(member_id) for member_id in body.members),
     )
 
 
@@ -129,20 +115,10 @@ def _tenant_answer(tenant: Tenant) -> TenantAnswer:
             ai=AiSettings(enabled=settings.ai),
             allowed_origins=settings.allowed_origins,
         ),
-        rooms=tuple(_room_body(room) for room in tenant.rooms if not room.archived and not room.personal),
+        rooms=tuple(room_body(room) for room in tenant.rooms if not room.archived and not room.personal),
+        avatar_url=tenant.avatar_url,
+        removes_at=tenant.removes_at,
         revision=tenant.revision,
-    )
-
-
-def _room_body(room: Room) -> RoomBody:
-    return RoomBody(
-        key=room.key,
-        type=room.type.value,
-        name=room.name,
-        topic=room.topic,
-        access=room.access.value,
-        optional=room.optional,
-        members=tuple(sorted(room.member_ids)),
     )
 
 

@@ -70,6 +70,6 @@ class Bell:
         if name == self._name:
             return
         BELL_RINGS.labels("heard").inc()
-        for queue in ("inbox", "outbox", "reconcile"):
+        for queue in ("inbox", "outbox", "reconcile", "people"):
             if queue in queues:
                 self._wake(queue)

@@ -1,27 +1,34 @@
 """Transactions: each sees one tenant, and one that changes something must leave an audit row."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 import asyncpg
 
 from bridge.db.audit import append_audit
 from bridge.db.connection import Connection, Pool, connection_of
+from bridge.db.erasures import ErasureStore
 from bridge.db.inbox import InboxStore
 from bridge.db.jobs import JobStore
 from bridge.db.keys import KeyStore
 from bridge.db.messages import MessageStore
 from bridge.db.outbox import OutboxStore
 from bridge.db.people import PeopleStore, person_from
+from bridge.db.person_tasks import PersonTaskStore
 from bridge.db.rooms import RoomStore
-from bridge.db.tenants import TenantStore
+from bridge.db.tenants import Elsewhere, TenantStore
 from bridge.errors import DependencyDown, InvalidInput
 from bridge.model.audit import Actor, AuditEntry
 from bridge.model.credential import IntegrationCredential
 from bridge.model.ids import SPACE, JobID, MemberID, RoomID, RoomKey, TenantID, UserID
+from bridge.model.job import TenantDue
 from bridge.model.room import Bots
+from bridge.model.standing import Standing
 from bridge.model.tenant import Person, Role, TenantRole, TenantStatus, TenantSummary
 from bridge.ports import Clock, Queue
+
+_MOST_DUE = 200  # tenants that are looked after at a time
 
 
 class MissingAuditRow(RuntimeError):
@@ -31,17 +38,19 @@ class MissingAuditRow(RuntimeError):
 class TenantWork:
     """A transaction that sees one tenant; implements the port ``Work``."""
 
-    def __init__(self, connection: Connection, tenant_id: TenantID, bots: Bots) -> None:
+    def __init__(self, connection: Connection, tenant_id: TenantID, bots: Bots, elsewhere: Elsewhere) -> None:
         self._connection = connection
         self.woken: set[Queue] = set()
-        self.tenants = TenantStore(connection, tenant_id)
+        self.person_tasks = PersonTaskStore(connection, tenant_id, self.woken)
+        self.tenants = TenantStore(connection, tenant_id, elsewhere, self.person_tasks)
         self.rooms = RoomStore(connection, tenant_id, bots)
         self.messages = MessageStore(connection, tenant_id)
         self.outbox = OutboxStore(connection, tenant_id, self.woken)
         self.jobs = JobStore(connection, tenant_id, self.woken)
         self.keys = KeyStore(connection, tenant_id)
-        self.people = PeopleStore(connection)
+        self.people = PeopleStore(connection, self.person_tasks)
         self.inbox = InboxStore(connection, self.woken)
+        self.erasures = ErasureStore(connection, tenant_id)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncGenerator[None, None]:
@@ -59,13 +68,22 @@ class TenantWork:
 class TenantAct(TenantWork):
     """A transaction on somebody's behalf; implements the port ``Act``."""
 
-    def __init__(self, connection: Connection, tenant_id: TenantID, bots: Bots, *, actor: Actor, clock: Clock) -> None:
-        super().__init__(connection, tenant_id, bots)
+    def __init__(
+        self,
+        connection: Connection,
+        tenant_id: TenantID,
+        bots: Bots,
+        elsewhere: Elsewhere,
+        *,
+        actor: Actor,
+        clock: Clock,
+    ) -> None:
+        super().__init__(connection, tenant_id, bots, elsewhere)
         self._tenant_id, self._actor, self._clock = tenant_id, actor, clock
         self.is_accounted_for = False
 
-    async def audit(self, entry: AuditEntry) -> None:
-        await append_audit(self._connection, self._tenant_id, self._actor, entry, now=self._clock.now())
+    async def audit(self, *entries: AuditEntry) -> None:
+        await append_audit(self._connection, self._tenant_id, self._actor, entries, now=self._clock.now())
         self.is_accounted_for = True
 
     def nothing_changed(self) -> None:
@@ -82,7 +100,7 @@ class PostgresDatabase:
     async def work(self, tenant_id: TenantID) -> AsyncGenerator[TenantWork, None]:
         """Open a transaction of the bridge's own bookkeeping, and wake the workers once it is committed."""
         async with self._transaction(tenant_id) as connection:
-            work = TenantWork(connection, tenant_id, self._bots)
+            work = TenantWork(connection, tenant_id, self._bots, self._members_elsewhere)
             yield work
         self._ring(work)
 
@@ -90,7 +108,7 @@ class PostgresDatabase:
     async def act(self, tenant_id: TenantID, actor: Actor) -> AsyncGenerator[TenantAct, None]:
         """Open a transaction on behalf of ``actor``; without an audit row it is undone."""
         async with self._transaction(tenant_id) as connection:
-            act = TenantAct(connection, tenant_id, self._bots, actor=actor, clock=self._clock)
+            act = TenantAct(connection, tenant_id, self._bots, self._members_elsewhere, actor=actor, clock=self._clock)
             yield act
             if not act.is_accounted_for:
                 raise MissingAuditRow(f"an act of {actor.kind} on a tenant left no audit row")
@@ -141,6 +159,39 @@ class PostgresDatabase:
             for row in rows
         ]
 
+    async def tenants_due(self, *, verify_seconds: float, look_seconds: float) -> Sequence[TenantDue]:
+        """Return tenants that do not stand as desired, as far as we know, and some that were not read for long.
+
+        Tenants are read in turn, so many each time that all of them have been within ``verify_seconds``.
+        """
+        async with connection_of(self._system) as connection:
+            unsettled = await connection.fetch(
+                "SELECT t.tenant_id FROM tenants t LEFT JOIN tenant_upkeep k USING (tenant_id)"
+                " WHERE t.status <> 'removed' AND coalesce(k.retry_at, '-infinity') <= now()"
+                " AND (k.retry_at IS NOT NULL OR t.revision IS DISTINCT FROM k.settled_revision"
+                "  AND t.updated_at < now() - make_interval(secs => $1)) LIMIT $2",
+                look_seconds,
+                _MOST_DUE,
+            )
+            unread = await connection.fetch(
+                "SELECT tenant_id FROM tenant_upkeep JOIN tenants USING (tenant_id)"
+                " WHERE verified_at < now() - make_interval(secs => $1) AND status <> 'removed'"
+                " ORDER BY verified_at LIMIT (SELECT greatest(1, ceil(count(*) * $2::float8 / $1)) FROM tenant_upkeep)",
+                verify_seconds,
+                look_seconds,
+            )
+        reading = {row["tenant_id"] for row in unread}
+        return [
+            *(TenantDue(tenant_id=tenant_id, verify=True) for tenant_id in sorted(reading)),
+            *(TenantDue(tenant_id=t["tenant_id"], verify=False) for t in unsettled if t["tenant_id"] not in reading),
+        ]
+
+    async def known_rooms(self, room_ids: Sequence[RoomID]) -> frozenset[RoomID]:
+        """Return those of the rooms that are some tenant's."""
+        async with connection_of(self._system) as connection:
+            rows = await connection.fetch("SELECT id FROM chat_rooms WHERE id = ANY($1)", list(room_ids))
+        return frozenset(row["id"] for row in rows)
+
     async def tenant_of_room(self, room_id: RoomID) -> TenantID | None:
         """Return whose room it is; None when it is none of ours."""
         async with connection_of(self._system) as connection:
@@ -168,6 +219,72 @@ class PostgresDatabase:
             TenantRole(tenant_id=row["tenant_id"], name=row["name"], role=Role(row["role"]), space_id=row["space_id"])
             for row in rows
         ]
+
+    async def suspended_tenants_of(self, member_ids: Collection[MemberID]) -> Sequence[TenantID]:
+        """Return the suspended tenants that any of these people belong to."""
+        async with connection_of(self._system) as connection:
+            rows = await connection.fetch(
+                "SELECT tenant_id FROM tenants t WHERE status = 'suspended' AND EXISTS"
+                " (SELECT FROM memberships m WHERE m.tenant_id = t.tenant_id AND m.member_id = ANY($1))"
+                " ORDER BY tenant_id",
+                list(member_ids),
+            )
+        return [TenantID(row["tenant_id"]) for row in rows]
+
+    async def tenants_to_remove(self, now: datetime) -> Sequence[TenantID]:
+        """Return the tenants whose time of grace is over and which are not removed yet."""
+        async with connection_of(self._system) as connection:
+            rows = await connection.fetch(
+                "SELECT tenant_id FROM tenants WHERE removes_at <= $1 AND status <> 'removed' ORDER BY removes_at", now
+            )
+        return [TenantID(row["tenant_id"]) for row in rows]
+
+    async def tenant_ids_of_person(self, member_id: MemberID) -> Sequence[TenantID]:
+        """Return every tenant that a person belongs to, whatever its status."""
+        async with connection_of(self._system) as connection:
+            rows = await connection.fetch(
+                "SELECT tenant_id FROM memberships WHERE member_id = $1 ORDER BY tenant_id", member_id
+            )
+        return [TenantID(row["tenant_id"]) for row in rows]
+
+    async def standings(self, member_ids: Collection[MemberID]) -> Sequence[Standing]:
+        """Return the facts that decide whether people may use anything; those who are no longer known are left out."""
+        async with connection_of(self._system) as connection:
+            rows = await connection.fetch(
+                "SELECT u.member_id, u.matrix_id, u.registered, u.status, u.super_admin,"
+                " coalesce(s.expired, false) AS is_expired,"
+                " coalesce(bool_or(t.status = 'active'), false) AS has_active_tenant,"
+                " coalesce(array_agg(t.tenant_id) FILTER (WHERE t.status = 'suspended'), '{}') AS suspended_tenants"
+                " FROM users u LEFT JOIN standings s USING (member_id) LEFT JOIN memberships m USING (member_id)"
+                " LEFT JOIN tenants t USING (tenant_id) WHERE u.member_id = ANY($1)"
+                " GROUP BY u.member_id, u.matrix_id, u.registered, u.status, u.super_admin, s.expired"
+                " ORDER BY u.member_id",
+                list(member_ids),
+            )
+        return [
+            Standing(
+                member_id=row["member_id"],
+                user_id=row["matrix_id"],
+                is_registered=row["registered"],
+                is_active=row["status"] == "active",
+                is_super_admin=row["super_admin"],
+                has_active_tenant=row["has_active_tenant"],
+                suspended_tenants=tuple(TenantID(tenant_id) for tenant_id in row["suspended_tenants"]),
+                is_expired=row["is_expired"],
+            )
+            for row in rows
+        ]
+
+    async def _members_elsewhere(self, tenant_id: TenantID) -> frozenset[MemberID]:
+        """Return the members of a tenant who may use something else: another tenant that is active, or all as staff."""
+        async with connection_of(self._system) as connection:
+            rows = await connection.fetch(
+                "SELECT m.member_id FROM memberships m JOIN users u USING (member_id) WHERE m.tenant_id = $1"
+                " AND (u.super_admin OR EXISTS (SELECT FROM memberships o JOIN tenants t USING (tenant_id)"
+                "  WHERE o.member_id = m.member_id AND o.tenant_id <> $1 AND t.status = 'active'))",
+                tenant_id,
+            )
+        return frozenset(row["member_id"] for row in rows)
 
     async def allowed_origins(self, member_id: MemberID | None) -> frozenset[str]:
         """Return the web origins that the active tenants of a person allow, or those of all active tenants."""

@@ -21,7 +21,7 @@ from bridge.model.health import (
 from bridge.model.ids import EventID, RoomID
 from bridge.model.stream import StreamName
 
-QUEUES: tuple[QueueName, ...] = ("inbox", "outbox", "reconcile")
+QUEUES: tuple[QueueName, ...] = ("inbox", "outbox", "reconcile", "people")
 
 _BELL = "bitnexus-chat-bell"
 _RECENT_DAYS = 7

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import asyncpg
 
-from bridge.db.connection import Connection
+from bridge.db.connection import Connection, rows_of
 from bridge.model.credential import IntegrationKey
 from bridge.model.ids import RoomKey, TenantID
 
@@ -41,10 +41,16 @@ class KeyStore:
             raise RuntimeError("an inserted key came back without a row")
         return _key_from(row)
 
-    async def list_all(self) -> Sequence[IntegrationKey]:
+    async def list_valid(self, *, after: str | None, limit: int) -> Sequence[IntegrationKey]:
         rows = await self._connection.fetch(
-            "SELECT * FROM integration_keys WHERE tenant_id = $1 AND revoked_at IS NULL ORDER BY created_at, key_id",
+            # a key that was revoked meanwhile still says where to go on
+            "SELECT * FROM integration_keys WHERE tenant_id = $1 AND revoked_at IS NULL"
+            " AND ($2::text IS NULL OR (created_at, key_id) >"
+            " (SELECT created_at, key_id FROM integration_keys WHERE tenant_id = $1 AND key_id::text = $2))"
+            " ORDER BY created_at, key_id LIMIT $3",
             self._tenant_id,
+            after,
+            limit,
         )
         return [_key_from(row) for row in rows]
 
@@ -56,6 +62,13 @@ class KeyStore:
             key_id,
         )
         return status == "UPDATE 1"
+
+    async def revoke_all(self) -> int:
+        status = await self._connection.execute(
+            "UPDATE integration_keys SET revoked_at = now() WHERE tenant_id = $1 AND revoked_at IS NULL",
+            self._tenant_id,
+        )
+        return rows_of(status)
 
 
 def _key_from(row: asyncpg.Record) -> IntegrationKey:

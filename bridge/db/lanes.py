@@ -68,6 +68,20 @@ async def add_to_lane(
     )
 
 
+async def add_to_lanes(
+    connection: Connection, queue: Queue, lane_keys: Sequence[str], tenant_id: TenantID | None
+) -> None:
+    """Say that one more item waits in each of these lanes, which are locked in the order in which they are given."""
+    await connection.execute(
+        "INSERT INTO lanes AS l (queue, lane_key, tenant_id, pending)"
+        " SELECT $1, lane_key, $3, 1 FROM unnest($2::text[]) WITH ORDINALITY AS k(lane_key, n) ORDER BY n"
+        " ON CONFLICT (queue, lane_key) DO UPDATE SET pending = l.pending + 1, tenant_id = coalesce(l.tenant_id, $3)",
+        queue,
+        list(lane_keys),
+        tenant_id,
+    )
+
+
 async def hold_lane(connection: Connection, lane: Lane) -> None:
     """Lock a held lane until the transaction ends; raises LaneLost when it is no longer held."""
     is_held = await connection.fetchval(
@@ -83,7 +97,7 @@ async def hold_lane(connection: Connection, lane: Lane) -> None:
 async def finish_items(connection: Connection, lane: Lane, update: LiteralString, *values: object) -> int:
     """Lock a held lane, finish items and take them from it, all in one statement; return how many; raises LaneLost.
 
-    ``update`` is an UPDATE of the items, up to the end of its WHERE; its parameters, ``values``, begin at $5.
+    ``update`` is an UPDATE or a DELETE of the items, up to the end of its WHERE; its ``values`` begin at $5.
     """
     finished: int | None = await connection.fetchval(
         "WITH held AS MATERIALIZED (SELECT FROM lanes WHERE queue = $1 AND lane_key = $2 AND fence = $3"  # noqa: S608 - literals of ours

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from bridge.db.connection import Connection
 from bridge.model.event import MatrixEvent
-from bridge.model.ids import MemberID, RoomID, RoomKey, TenantID, UserID
+from bridge.model.ids import SPACE, MemberID, RoomID, RoomKey, TenantID, UserID
 from bridge.model.json import JsonObject
 from bridge.model.room import (
     Bots,
@@ -20,7 +20,7 @@ from bridge.model.room import (
 )
 from bridge.policy.power_levels import level_of, role_of_level
 
-_MEMBER = "m.room.member"
+_MEMBER, _LEVELS = "m.room.member", "m.room.power_levels"
 _INSIDE_OR_BANNED: tuple[Membership, ...] = ("invite", "join", "ban", "knock")
 
 
@@ -49,13 +49,21 @@ class RoomStore:
         return Observed(rooms=rooms, people=await self._people())
 
     async def _people(self) -> Mapping[UserID, ObservedPerson]:
-        rows = await self._connection.fetch(
-            "SELECT u.matrix_id, u.registered, u.profile_name FROM users u JOIN memberships m USING (member_id)"
-            " WHERE m.tenant_id = $1",
+        members: list[UserID] = await self._connection.fetchval(
+            "SELECT array_agg(u.matrix_id) FROM users u JOIN memberships m USING (member_id) WHERE m.tenant_id = $1",
             self._tenant_id,
         )
+        return await self.observed_people(members or [])
+
+    async def observed_people(self, user_ids: Sequence[UserID]) -> Mapping[UserID, ObservedPerson]:
+        rows = await self._connection.fetch(
+            "SELECT matrix_id, registered, profile_name, profile_avatar FROM users WHERE matrix_id = ANY($1)",
+            list(user_ids),
+        )
         return {
-            row["matrix_id"]: ObservedPerson(registered=row["registered"], profile_name=row["profile_name"])
+            row["matrix_id"]: ObservedPerson(
+                registered=row["registered"], profile_name=row["profile_name"], profile_avatar=row["profile_avatar"]
+            )
             for row in rows
         }
 
@@ -63,9 +71,20 @@ class RoomStore:
         rows = await self._connection.fetch("SELECT key, id FROM chat_rooms WHERE tenant_id = $1", self._tenant_id)
         return {row["key"]: row["id"] for row in rows}
 
+    async def rooms_of(self, user_id: UserID) -> Sequence[RoomID]:
+        rows = await self._connection.fetch(
+            "SELECT m.room_id FROM chat_room_members m JOIN chat_rooms c ON c.id = m.room_id"
+            " WHERE m.tenant_id = $1 AND m.user_id = $2 AND m.membership IN ('join', 'invite')"
+            " ORDER BY c.key <> $3, c.key",
+            self._tenant_id,
+            user_id,
+            SPACE,
+        )
+        return [RoomID(row["room_id"]) for row in rows]
+
     async def find_kind(self, room_id: RoomID) -> RoomKind | None:
         row = await self._connection.fetchrow(
-            "SELECT c.type, coalesce(t.personal, false) AS personal FROM chat_rooms c"
+            "SELECT coalesce(t.type, c.type) AS type, coalesce(t.personal, false) AS personal FROM chat_rooms c"
             " LEFT JOIN tenant_rooms t USING (tenant_id, key) WHERE c.tenant_id = $1 AND c.id = $2",
             self._tenant_id,
             room_id,
@@ -127,43 +146,53 @@ class RoomStore:
         )
         stored = {row["event_id"] for row in rows}
         newer = [event for event in events if event.event_id in stored]
-        for event in newer:
-            await self._project(event)
+        await self._project(newer)
         return newer
 
-    async def _project(self, event: MatrixEvent) -> None:
-        if event.event_type == _MEMBER and event.state_key is not None:
-            await self._project_member(event, UserID(event.state_key))
-        elif event.event_type == "m.room.name":
-            await self._connection.execute(
-                "UPDATE chat_rooms SET name = $2 WHERE id = $1", event.room_id, str(event.content.get("name", ""))
-            )
-        elif event.event_type == "m.room.power_levels":
-            await self._project_roles(event)
+    async def _project(self, events: Sequence[MatrixEvent]) -> None:
+        """Carry state into the tables that people ask: names, members, and their roles."""
+        for event in events:
+            if event.event_type == "m.room.name":
+                await self._connection.execute(
+                    "UPDATE chat_rooms SET name = $2 WHERE id = $1", event.room_id, str(event.content.get("name", ""))
+                )
+            elif event.event_type == _LEVELS:
+                await self._project_roles(event)
+        members = [event for event in events if event.event_type == _MEMBER]
+        for room_id in dict.fromkeys(event.room_id for event in members):
+            await self._project_members(room_id, [event for event in members if event.room_id == room_id])
 
-    async def _project_member(self, event: MatrixEvent, user_id: UserID) -> None:
+    async def _project_members(self, room_id: RoomID, events: Sequence[MatrixEvent]) -> None:
         levels: JsonObject | None = await self._connection.fetchval(
-            "SELECT content FROM room_state WHERE room_id = $1 AND event_type = 'm.room.power_levels'", event.room_id
+            "SELECT content FROM room_state WHERE room_id = $1 AND event_type = $2 AND state_key = ''", room_id, _LEVELS
         )
-        name = event.content.get("displayname")
+        # one row a person: a statement must not write a row twice
+        newest = {UserID(event.state_key): event for event in events if event.state_key is not None}
+        names = [event.content.get("displayname") for event in newest.values()]
         await self._connection.execute(
             "INSERT INTO chat_room_members (room_id, tenant_id, user_id, role, membership, display_name, updated_at)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (room_id, user_id) DO UPDATE SET role = $4,"
-            " membership = $5, display_name = coalesce($6, chat_room_members.display_name), updated_at = $7",
-            event.room_id,
+            " SELECT $1, $2, * FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[])"
+            " ON CONFLICT (room_id, user_id) DO UPDATE SET role = excluded.role, membership = excluded.membership,"
+            " display_name = coalesce(excluded.display_name, chat_room_members.display_name),"
+            " updated_at = excluded.updated_at",
+            room_id,
             self._tenant_id,
-            user_id,
-            self._role(user_id, levels or {}),
-            _membership(event.content),
-            name if isinstance(name, str) else None,
-            datetime.fromtimestamp(event.origin_server_ts / 1000, UTC),
+            list(newest),
+            [self._role(user_id, levels or {}) for user_id in newest],
+            [_membership(event.content) for event in newest.values()],
+            [name if isinstance(name, str) else None for name in names],
+            [datetime.fromtimestamp(event.origin_server_ts / 1000, UTC) for event in newest.values()],
         )
 
     async def _project_roles(self, event: MatrixEvent) -> None:
         rows = await self._connection.fetch("SELECT user_id FROM chat_room_members WHERE room_id = $1", event.room_id)
-        await self._connection.executemany(
-            "UPDATE chat_room_members SET role = $3 WHERE room_id = $1 AND user_id = $2 AND role <> $3",
-            [(event.room_id, row["user_id"], self._role(row["user_id"], event.content)) for row in rows],
+        user_ids = [UserID(row["user_id"]) for row in rows]
+        await self._connection.execute(
+            "UPDATE chat_room_members m SET role = r.role FROM unnest($2::text[], $3::text[]) AS r(user_id, role)"
+            " WHERE m.room_id = $1 AND m.user_id = r.user_id AND m.role <> r.role",
+            event.room_id,
+            user_ids,
+            [self._role(user_id, event.content) for user_id in user_ids],
         )
 
     def _role(self, user_id: UserID, levels: JsonObject) -> str:

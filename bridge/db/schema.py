@@ -9,7 +9,19 @@ import asyncpg
 from bridge.errors import ConfigError
 
 GLOBAL_TABLES = frozenset(
-    {"users", "sessions", "used_tokens", "inbox", "quarantine", "lanes", "stream_positions", "schema_migrations"}
+    {
+        "erasures",
+        "inbox",
+        "lanes",
+        "person_tasks",
+        "quarantine",
+        "schema_migrations",
+        "sessions",
+        "standings",
+        "stream_positions",
+        "used_tokens",
+        "users",
+    }
 )
 """Tables without a tenant; every other table has ``tenant_id NOT NULL`` under forced row-level security."""
 

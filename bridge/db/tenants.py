@@ -1,37 +1,45 @@
 """Desired state of one tenant: its settings, rooms and members."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 import msgspec
 
 from bridge.db.connection import Connection
+from bridge.db.person_tasks import PersonTaskStore
 from bridge.model.ids import MemberID, TenantID
 from bridge.model.tenant import Access, Member, Role, Room, RoomType, Tenant, TenantSettings, TenantStatus
+
+Elsewhere = Callable[[TenantID], Awaitable[frozenset[MemberID]]]
+"""Says which members of a tenant belong to another one that is active: a question across tenants."""
 
 
 class TenantStore:
     """Implements the port ``Tenants``."""
 
-    def __init__(self, connection: Connection, tenant_id: TenantID) -> None:
-        self._connection, self._tenant_id = connection, tenant_id
+    def __init__(
+        self, connection: Connection, tenant_id: TenantID, elsewhere: Elsewhere, tasks: PersonTaskStore
+    ) -> None:
+        self._connection, self._tenant_id, self._elsewhere, self._tasks = connection, tenant_id, elsewhere, tasks
 
     async def lock(self) -> None:
         await self._connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 1))", self._tenant_id)
 
     async def find(self) -> Tenant | None:
-        row = await self._connection.fetchrow(
-            "SELECT name, status, settings, revision FROM tenants WHERE tenant_id = $1", self._tenant_id
-        )
+        row = await self._connection.fetchrow("SELECT * FROM tenants WHERE tenant_id = $1", self._tenant_id)
         if row is None:
             return None
+        status = TenantStatus(row["status"])
         return Tenant(
             tenant_id=self._tenant_id,
             name=row["name"],
-            status=TenantStatus(row["status"]),
+            status=status,
             settings=msgspec.convert(row["settings"], TenantSettings),
             revision=row["revision"],
             rooms=await self._rooms(),
-            members=await self._members(),
+            members=await self._members(status),
+            avatar_url=row["avatar_url"],
+            offboarded_at=row["offboarded_at"],
+            removes_at=row["removes_at"],
         )
 
     async def _rooms(self) -> tuple[Room, ...]:
@@ -49,16 +57,21 @@ class TenantStore:
                 member_ids=frozenset(row["member_ids"]),
                 personal=row["personal"],
                 archived=row["archived"],
+                group=row["group_name"],
+                avatar_url=row["avatar_url"],
             )
             for row in rows
         )
 
-    async def _members(self) -> tuple[Member, ...]:
+    async def _members(self, status: TenantStatus) -> tuple[Member, ...]:
         rows = await self._connection.fetch(
-            "SELECT m.member_id, m.role, u.matrix_id, u.display_name, u.status FROM memberships m"
+            "SELECT m.member_id, m.role, u.matrix_id, u.display_name, u.status, u.avatar_url FROM memberships m"
             " JOIN users u USING (member_id) WHERE m.tenant_id = $1 ORDER BY m.member_id",
             self._tenant_id,
         )
+        elsewhere = frozenset[MemberID]()
+        if status is TenantStatus.SUSPENDED:
+            elsewhere = await self._elsewhere(self._tenant_id)
         return tuple(
             Member(
                 member_id=row["member_id"],
@@ -66,64 +79,84 @@ class TenantStore:
                 role=Role(row["role"]),
                 display_name=row["display_name"],
                 active=row["status"] == "active",
+                avatar_url=row["avatar_url"],
+                has_other_active_tenant=row["member_id"] in elsewhere,
             )
             for row in rows
         )
 
-    async def save(
-        self, *, name: str, status: TenantStatus, settings: TenantSettings, revision: int, rooms: Sequence[Room]
-    ) -> None:
+    async def save(self, tenant: Tenant) -> None:
+        before = await self._connection.fetchval("SELECT status FROM tenants WHERE tenant_id = $1", self._tenant_id)
         await self._connection.execute(
-            "INSERT INTO tenants (tenant_id, name, status, settings, revision) VALUES ($1, $2, $3, $4, $5)"
+            "INSERT INTO tenants (tenant_id, name, status, settings, revision, avatar_url, offboarded_at, removes_at)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
             " ON CONFLICT (tenant_id) DO UPDATE SET name = $2, status = $3, settings = $4, revision = $5,"
-            " updated_at = now()",
+            " avatar_url = $6, offboarded_at = $7, removes_at = $8, updated_at = now()",
             self._tenant_id,
-            name,
-            status.value,
-            msgspec.to_builtins(settings),
-            revision,
+            tenant.name,
+            tenant.status.value,
+            msgspec.to_builtins(tenant.settings),
+            tenant.revision,
+            tenant.avatar_url,
+            tenant.offboarded_at,
+            tenant.removes_at,
         )
-        for position, room in enumerate(rooms):
-            await self._save_room_at(room, position)
+        if before not in {None, tenant.status.value}:
+            await self._tasks.enqueue("standing", [member.member_id for member in tenant.members])
+        await self._save_rooms([(position, room) for position, room in enumerate(tenant.rooms)])
 
     async def save_room(self, room: Room) -> None:
-        count: int = await self._connection.fetchval(
-            "SELECT coalesce(max(position) + 1, 0) FROM tenant_rooms WHERE tenant_id = $1", self._tenant_id
-        )
-        await self._save_room_at(room, count)
-
-    async def _save_room_at(self, room: Room, position: int) -> None:
-        await self._connection.execute(
-            "INSERT INTO tenant_rooms (tenant_id, key, position, type, name, topic, access, optional, member_ids,"
-            " personal, archived) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
-            " ON CONFLICT (tenant_id, key) DO UPDATE SET position = $3, type = $4, name = $5, topic = $6, access = $7,"
-            " optional = $8, member_ids = $9, personal = $10, archived = $11",
+        position: int = await self._connection.fetchval(
+            "SELECT coalesce(min(position) FILTER (WHERE key = $2), max(position) + 1, 0) FROM tenant_rooms"
+            " WHERE tenant_id = $1",
             self._tenant_id,
             room.key,
-            position,
-            room.type.value,
-            room.name,
-            room.topic,
-            room.access.value,
-            room.optional,
-            sorted(room.member_ids),
-            room.personal,
-            room.archived,
+        )
+        await self._save_rooms([(position, room)])
+
+    async def _save_rooms(self, rooms: Sequence[tuple[int, Room]]) -> None:
+        await self._connection.executemany(
+            "INSERT INTO tenant_rooms (tenant_id, key, position, type, name, topic, access, optional, member_ids,"
+            " personal, archived, group_name, avatar_url)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+            " ON CONFLICT (tenant_id, key) DO UPDATE SET position = $3, type = $4, name = $5, topic = $6, access = $7,"
+            " optional = $8, member_ids = $9, personal = $10, archived = $11, group_name = $12, avatar_url = $13",
+            [
+                (
+                    self._tenant_id,
+                    room.key,
+                    position,
+                    room.type.value,
+                    room.name,
+                    room.topic,
+                    room.access.value,
+                    room.optional,
+                    sorted(room.member_ids),
+                    room.personal,
+                    room.archived,
+                    room.group,
+                    room.avatar_url,
+                )
+                for position, room in rooms
+            ],
         )
 
-    async def save_member(self, member_id: MemberID, role: Role) -> None:
+    async def save_members(self, roles: Mapping[MemberID, Role]) -> None:
         await self._connection.execute(
-            "INSERT INTO memberships (tenant_id, member_id, role) VALUES ($1, $2, $3)"
-            " ON CONFLICT (tenant_id, member_id) DO UPDATE SET role = $3",
+            "INSERT INTO memberships (tenant_id, member_id, role)"
+            " SELECT $1, member_id, role FROM unnest($2::text[], $3::text[]) AS m (member_id, role)"
+            " ON CONFLICT (tenant_id, member_id) DO UPDATE SET role = excluded.role",
             self._tenant_id,
-            member_id,
-            role.value,
+            list(roles),
+            [role.value for role in roles.values()],
         )
+        await self._tasks.review_expired(roles.keys())
 
-    async def remove_member(self, member_id: MemberID) -> None:
+    async def remove_members(self, member_ids: Collection[MemberID]) -> None:
         await self._connection.execute(
-            "DELETE FROM memberships WHERE tenant_id = $1 AND member_id = $2", self._tenant_id, member_id
+            "DELETE FROM memberships WHERE tenant_id = $1 AND member_id = ANY($2)", self._tenant_id, list(member_ids)
         )
+        await self._tasks.end_sessions(member_ids)
 
     async def bump_revision(self) -> int:
         revision: int = await self._connection.fetchval(

@@ -1,6 +1,7 @@
 """The Matrix acts that we make, as our bots or in the name of people; implements the port ``Homeserver``."""
 
 import asyncio
+import hashlib
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,6 +16,7 @@ from mautrix.errors import MatrixConnectionError, MatrixRequestError
 from bridge.errors import DependencyBusy, DependencyDown, DependencyFailed, HomeserverRefused
 from bridge.matrix.events import parse_event
 from bridge.model.effect import CreateRoom
+from bridge.model.erasure import TimelinePage
 from bridge.model.event import MatrixEvent
 from bridge.model.ids import AccessToken, DeliveryID, DeviceID, EventID, RoomID, TxnID, UserID
 from bridge.model.json import JsonObject
@@ -166,6 +168,11 @@ class SynapseHomeserver:
         path = Path.v3.profile[user_id].displayname
         await self._request("set_display_name", user_id, Method.PUT, path, {"displayname": display_name})
 
+    async def set_avatar(self, user_id: UserID, avatar_url: str) -> None:
+        """Set a picture in the user's own name; an empty address takes it away."""
+        path = Path.v3.profile[user_id].avatar_url
+        await self._request("set_avatar", user_id, Method.PUT, path, {"avatar_url": avatar_url})
+
     async def create_room(self, effect: CreateRoom) -> RoomID:
         """Create a room as the creator; the other bots are invited."""
         creator = self._house.bots.creator
@@ -182,19 +189,23 @@ class SynapseHomeserver:
         answer = await self._request("create_room", creator, Method.POST, Path.v3.createRoom, content)
         return RoomID(answer["room_id"])
 
-    async def find_room(self, effect: CreateRoom, *, known: frozenset[RoomID]) -> RoomID | None:
-        """Look through the creator's rooms that are not known for the one that this effect made."""
+    async def find_room(
+        self, effect: CreateRoom, known: Callable[[Sequence[RoomID]], Awaitable[frozenset[RoomID]]]
+    ) -> RoomID | None:
+        """Look through the creator's rooms that are nobody's for the one that this effect made."""
         creator = self._house.bots.creator
         joined = await self._request("joined_rooms", creator, Method.GET, Path.v3.joined_rooms)
+        room_ids = [RoomID(room_id) for room_id in joined["joined_rooms"]]
+        needs_no_look = await known(room_ids)
         wanted = (effect.creation_content[CREATION_TENANT], effect.creation_content[CREATION_KEY])
-        for room_id in joined["joined_rooms"]:
-            if room_id in known:
+        for room_id in room_ids:
+            if room_id in needs_no_look:
                 continue
             birth = await self._request(
                 "room_create_event", creator, Method.GET, Path.v3.rooms[room_id].state["m.room.create"]
             )
             if (birth.get(CREATION_TENANT), birth.get(CREATION_KEY)) == wanted:
-                return RoomID(room_id)
+                return room_id
         return None
 
     async def set_state(self, room_id: RoomID, event_type: str, state_key: str, content: JsonObject) -> EventID:
@@ -204,9 +215,10 @@ class SynapseHomeserver:
         return EventID(answer["event_id"])
 
     async def invite(self, room_id: RoomID, user_id: UserID) -> None:
-        """Invite a user as the creator."""
-        path = Path.v3.rooms[room_id].invite
-        await self._request("invite", self._house.bots.creator, Method.POST, path, {"user_id": user_id})
+        """Invite a user as the creator; the creator itself as the keeper."""
+        bots, path = self._house.bots, Path.v3.rooms[room_id].invite
+        inviter = bots.keeper if user_id == bots.creator else bots.creator
+        await self._request("invite", inviter, Method.POST, path, {"user_id": user_id})
 
     async def join(self, room_id: RoomID, user_id: UserID) -> None:
         """Join a room in the user's own name; being in it already is as good."""
@@ -222,9 +234,12 @@ class SynapseHomeserver:
                 raise
 
     async def room_state(self, room_id: RoomID) -> Sequence[MatrixEvent]:
-        """Return the whole current state of a room, as the creator sees it."""
-        path = Path.v3.rooms[room_id].state
-        events = await self._request("room_state", self._house.bots.creator, Method.GET, path)
+        """Return the whole current state of a room, as the creator sees it, or the keeper where it is not in it."""
+        bots, path = self._house.bots, Path.v3.rooms[room_id].state
+        try:
+            events = await self._request("room_state", bots.creator, Method.GET, path)
+        except HomeserverRefused:
+            events = await self._request("room_state", bots.keeper, Method.GET, path)
         return [parse_event({**event, "room_id": room_id}) for event in events]
 
     async def send(
@@ -298,6 +313,66 @@ class SynapseHomeserver:
         except HomeserverRefused as error:
             if error.http_status != HTTPStatus.NOT_FOUND:
                 raise
+
+    async def timeline(
+        self, room_id: RoomID, *, sender: UserID | None, position: str | None, limit: int
+    ) -> TimelinePage:
+        """Return a piece of a room's timeline as the creator sees it, without what is redacted or has no content."""
+        sift: dict[str, Any] = {"not_types": ["m.room.create", "m.room.redaction"]}
+        if sender is not None:
+            sift["senders"] = [sender]
+        return await self._piece(room_id, sift, _says_something, position=position, limit=limit)
+
+    async def memberships(self, room_id: RoomID, user_id: UserID, *, position: str | None, limit: int) -> TimelinePage:
+        """Return a piece of a room's memberships: those of one user that are not redacted, whoever has set them."""
+
+        def is_theirs(event: dict[str, Any]) -> bool:
+            return event["state_key"] == user_id and not _is_redacted(event)
+
+        return await self._piece(room_id, {"types": ["m.room.member"]}, is_theirs, position=position, limit=limit)
+
+    async def _piece(
+        self,
+        room_id: RoomID,
+        sift: dict[str, Any],
+        is_wanted: Callable[[dict[str, Any]], bool],
+        *,
+        position: str | None,
+        limit: int,
+    ) -> TimelinePage:
+        query = {"dir": "b", "limit": str(limit), "filter": json.dumps(sift)}
+        if position is not None:
+            query["from"] = position
+        path = Path.v3.rooms[room_id].messages
+        page = await self._request("timeline", self._house.bots.creator, Method.GET, path, query=query)
+        return TimelinePage(
+            event_ids=tuple(EventID(event["event_id"]) for event in page["chunk"] if is_wanted(event)),
+            next_position=page.get("end"),
+        )
+
+    async def redact(self, room_id: RoomID, event_id: EventID) -> None:
+        """Redact an event as the creator; the transaction id is made of the event's, so that once is enough."""
+        txn_id = "erase_" + hashlib.sha256(event_id.encode()).hexdigest()[:40]
+        path = Path.v3.rooms[room_id].redact[event_id][txn_id]
+        await self._request("redact", self._house.bots.creator, Method.PUT, path, {})
+
+    async def deactivate(self, user_id: UserID) -> None:
+        """End an account for good, as its user; Synapse erases its profile and takes it out of every room."""
+        await self._request("deactivate", user_id, Method.POST, Path.v3.account.deactivate, {"erase": True})
+
+    async def log_out_everywhere(self, user_id: UserID) -> None:
+        """Delete every device of a user, and every token; waiting syncs return empty."""
+        await self._request("log_out_everywhere", user_id, Method.POST, Path.v3.logout.all, {})
+
+
+def _says_something(event: dict[str, Any]) -> bool:
+    """Say whether an event has content to redact: state that holds a room together has none of a person's."""
+    is_state_of_the_room = "state_key" in event and event["type"] != "m.room.member"
+    return not is_state_of_the_room and not _is_redacted(event) and event["content"].keys() - {"membership"} != set()
+
+
+def _is_redacted(event: dict[str, Any]) -> bool:
+    return "redacted_because" in event.get("unsigned", {})
 
 
 def _our_error(act: str, error: MatrixRequestError) -> DependencyDown | HomeserverRefused:

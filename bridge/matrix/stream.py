@@ -77,16 +77,20 @@ class SynapseStream:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             MATRIX_REQUESTS.labels(f"module_{what}", "unanswered").inc()
             raise DependencyDown(f"Synapse does not answer (module, {what}): {type(error).__name__}") from error
-        if status == HTTPStatus.OK:
-            MATRIX_REQUESTS.labels(f"module_{what}", "done").inc()
-            return body
-        MATRIX_REQUESTS.labels(f"module_{what}", "refused").inc()
-        sentence = (
-            f"the module in Synapse answered {status} to '{what}': is it loaded, in this version, with our secret?"
-        )
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
-            raise DependencyDown(sentence)
-        raise HomeserverRefused(sentence, errcode=_errcode(body), http_status=status)
+        check_answer(what, status, body)
+        return body
+
+
+def check_answer(what: str, status: int, body: bytes) -> None:
+    """Count the module's answer; raises DependencyDown or HomeserverRefused where it is a refusal."""
+    if status == HTTPStatus.OK:
+        MATRIX_REQUESTS.labels(f"module_{what}", "done").inc()
+        return
+    MATRIX_REQUESTS.labels(f"module_{what}", "refused").inc()
+    sentence = f"the module in Synapse answered {status} to '{what}': is it loaded, in this version, with our secret?"
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
+        raise DependencyDown(sentence)
+    raise HomeserverRefused(sentence, errcode=_errcode(body), http_status=status)
 
 
 def _convert(body: bytes, form: type[T]) -> T:

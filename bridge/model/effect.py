@@ -34,6 +34,15 @@ class SetDisplayName:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetAvatar:
+    """Set a person's picture, as that person; an empty ``avatar_url`` takes it away."""
+
+    user_id: UserID
+    avatar_url: str
+    kind: Literal["set_avatar"] = "set_avatar"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateRoom:
     """Create a room with its state; ``bots`` are those that come in besides its creator."""
 
@@ -46,24 +55,29 @@ class CreateRoom:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetState:
-    """Write one state event, as the creator."""
+    """Write one state event, as the creator; ``revokes`` says that it takes something away from somebody."""
 
     room_key: RoomKey
     room_id: RoomID
     event_type: str
     state_key: str
     content: JsonObject
+    revokes: bool = False
     kind: Literal["set_state"] = "set_state"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JoinUser:
-    """Bring a user into a room without a click: ``invite`` first where the join rule wants it."""
+    """Bring a user into a room without a click: ``invite`` first where the join rule wants it.
+
+    ``is_creator`` says that it is our creator who comes back, without whom nothing else can be done in the room.
+    """
 
     room_key: RoomKey
     room_id: RoomID
     user_id: UserID
     invite: bool
+    is_creator: bool = False
     kind: Literal["join_user"] = "join_user"
 
 
@@ -77,7 +91,7 @@ class RemoveUser:
     kind: Literal["remove_user"] = "remove_user"
 
 
-Effect = RegisterUser | SetDisplayName | CreateRoom | SetState | JoinUser | RemoveUser
+Effect = RegisterUser | SetDisplayName | SetAvatar | CreateRoom | SetState | JoinUser | RemoveUser
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

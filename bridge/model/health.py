@@ -9,7 +9,7 @@ from bridge.model.json import Json, JsonObject
 from bridge.model.stream import StreamName
 
 Status = Literal["ok", "warning", "failing"]
-QueueName = Literal["inbox", "outbox", "reconcile"]
+QueueName = Literal["inbox", "outbox", "reconcile", "people"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,9 @@ __all__ = [
     "TenantID",
     "TxnID",
     "UserID",
+    "group_key",
+    "group_of_key",
+    "is_space_key",
     "parse_member_id",
     "parse_room_key",
     "parse_tenant_id",
@@ -30,7 +33,7 @@ TenantID = NewType("TenantID", str)
 MemberID = NewType("MemberID", str)
 """A BitNexus person's id: what ``/v1`` calls ``user_id``. ``UserID`` is the Matrix one."""
 RoomKey = NewType("RoomKey", str)
-"""A room's name inside its tenant, such as ``general``; ``@space`` is the tenant's space."""
+"""A room's name inside its tenant, such as ``general``; ``@space`` is its space, ``@group:Sales`` a group's in it."""
 JobID = NewType("JobID", str)
 EffectID = NewType("EffectID", str)
 OutboxID = NewType("OutboxID", int)
@@ -40,6 +43,8 @@ AccessToken = NewType("AccessToken", str)
 
 SPACE = RoomKey("@space")
 """The key of a tenant's space; outside the grammar of room keys, so that no room can take it."""
+
+_GROUP_PREFIX = "@group:"
 
 PLATFORM = TenantID("*")
 """Whose audit chain platform-wide acts stand in; outside the grammar of tenant ids."""
@@ -68,3 +73,18 @@ def parse_member_id(value: str, *, path: str = "$.user_id") -> MemberID:
 def parse_room_key(value: str, *, path: str = "$.key") -> RoomKey:
     """Return ``value`` as a room key, or raise InvalidInput naming ``path``."""
     return RoomKey(_parse(value, what="a room key", path=path))
+
+
+def group_key(name: str) -> RoomKey:
+    """Return the key of a group's sub-space: another one for every name, and none that a room can have."""
+    return RoomKey(_GROUP_PREFIX + name)
+
+
+def group_of_key(key: RoomKey) -> str | None:
+    """Return the name of the group whose sub-space has this key; None for other rooms."""
+    return key.removeprefix(_GROUP_PREFIX) if key.startswith(_GROUP_PREFIX) else None
+
+
+def is_space_key(key: RoomKey) -> bool:
+    """Say whether this is the key of a space: the tenant's, or a group's in it."""
+    return key == SPACE or group_of_key(key) is not None

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from bridge.model.effect import EffectTarget
-from bridge.model.ids import JobID, TenantID
+from bridge.model.effect import Effect, EffectTarget
+from bridge.model.ids import JobID, RoomID, TenantID
 
 JobState = Literal["queued", "running", "done", "failed"]
 
@@ -30,10 +30,53 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenJob:
+    """A job that is to be worked on."""
+
+    job_id: JobID
+    is_resumed: bool
+    """Whether it was begun before, by somebody who did not come to its end."""
+    verify: bool
+    """Whether every room is to be read first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What became of an effect: it was made, or ``error`` says why not."""
+
+    position: int
+    effect: Effect
+    room_id: RoomID | None = None
+    error: str | None = None
+    is_withheld: bool = False
+    """Whether it was not tried, because somebody undoes it again and again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOutcome:
+    """How a job ended: the tenant stands as ``revision`` has it, or ``error`` says why not."""
+
+    revision: int
+    error: str | None = None
+    retry_after_seconds: float | None = None
+    """When to try again at the latest, where that is known."""
+    is_verified: bool = False
+    """Whether every room was read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantDue:
+    """A tenant that needs a look: everything is read from Matrix when ``verify`` says so."""
+
+    tenant_id: TenantID
+    verify: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
     """A lane that this worker holds until its lease ends; ``fence`` proves that it still does."""
 
-    queue: Literal["inbox", "outbox", "reconcile"]
+    queue: Literal["inbox", "outbox", "reconcile", "people"]
     lane_key: str
     tenant_id: TenantID | None
     fence: int

@@ -34,7 +34,7 @@ class Bots:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomKind:
-    """What a room of ours is for (a RoomType, or ``space``), and whether it is one person's own."""
+    """What a room of ours is for (a RoomType, ``space`` or ``group``), and whether it is one person's own."""
 
     type: str
     personal: bool
@@ -73,6 +73,7 @@ class ObservedPerson:
 
     registered: bool
     profile_name: str | None
+    profile_avatar: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,3 +106,5 @@ class Desired:
     rooms: Mapping[RoomKey, DesiredRoom]
     people: Mapping[UserID, str] = field(default_factory=dict[UserID, str])
     """Display names by user id."""
+    avatars: Mapping[UserID, str] = field(default_factory=dict[UserID, str])
+    """Pictures of those people who have one, by user id."""

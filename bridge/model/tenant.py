@@ -1,6 +1,7 @@
 """A tenant as BitNexus wants it: its rooms, its people and their roles."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from bridge.model.ids import MemberID, RoomKey, TenantID, UserID
@@ -17,11 +18,17 @@ class Role(StrEnum):
 
 
 class TenantStatus(StrEnum):
-    """A tenant that is not active keeps its rooms and its history, and has nobody in them."""
+    """A tenant that is not active keeps its rooms and its history.
+
+    While it is suspended, those who have no other active tenant stay in its rooms and may use nothing; all others are
+    out of them. An archived one has nobody in its rooms. Off-boarding leads over ``removing`` to ``removed``, for good.
+    """
 
     ACTIVE = "active"
     SUSPENDED = "suspended"
     ARCHIVED = "archived"
+    REMOVING = "removing"
+    REMOVED = "removed"
 
 
 class RoomType(StrEnum):
@@ -56,6 +63,9 @@ class Room:
     member_ids: frozenset[MemberID] = frozenset()
     personal: bool = False
     archived: bool = False
+    group: str = ""
+    """The sub-space that the room stands in, by its name; empty: it stands in the tenant's space itself."""
+    avatar_url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +77,9 @@ class Member:
     role: Role
     display_name: str
     active: bool = True
+    avatar_url: str = ""
+    has_other_active_tenant: bool = False
+    """Whether another tenant of theirs is active; looked up only while this one is suspended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +91,7 @@ class Person:
     display_name: str
     super_admin: bool = False
     active: bool = True
+    avatar_url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +105,11 @@ class Tenant:
     revision: int
     rooms: tuple[Room, ...]
     members: tuple[Member, ...]
+    avatar_url: str = ""
+    offboarded_at: datetime | None = None
+    """When its off-boarding was asked for; None while it is not."""
+    removes_at: datetime | None = None
+    """When its time of grace ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,11 +2,12 @@
 
 from bridge.model.ids import UserID
 from bridge.model.room import Bots
-from bridge.model.tenant import Access, Member, Room, RoomType, Tenant, TenantStatus
+from bridge.model.tenant import Access, Member, Room, Tenant, TenantStatus
+from bridge.policy.templates import TEMPLATES
 
 
 def people_of_space(tenant: Tenant) -> frozenset[UserID]:
-    """Return everybody of the tenant; nobody while it is not active."""
+    """Return everybody of the tenant who may be in rooms now."""
     return frozenset(member.user_id for member in active_members(tenant))
 
 
@@ -20,14 +21,23 @@ def people_of_room(tenant: Tenant, room: Room) -> frozenset[UserID]:
 
 
 def active_members(tenant: Tenant) -> tuple[Member, ...]:
-    """Return the members who may be in rooms now."""
-    if tenant.status is not TenantStatus.ACTIVE:
-        return ()
-    return tuple(member for member in tenant.members if member.active)
+    """Return the members who may be in rooms now.
+
+    While a tenant is suspended those who have no other active tenant stay: they are refused everywhere until it is
+    active again. Those who have one go on with that, so they are taken out.
+    """
+    match tenant.status:
+        case TenantStatus.ACTIVE:
+            return tuple(member for member in tenant.members if member.active)
+        case TenantStatus.SUSPENDED:
+            return tuple(m for m in tenant.members if m.active and not m.has_other_active_tenant)
+        case TenantStatus.ARCHIVED | TenantStatus.REMOVING | TenantStatus.REMOVED:
+            return ()
 
 
 def bots_of_room(bots: Bots, room: Room) -> frozenset[UserID]:
-    """Return the bots of a room: both creators, the assistant in AI rooms, the relay but in a person's own room."""
-    assistant = {bots.assistant} if room.type is RoomType.AI else set[UserID]()
-    relay = set[UserID]() if room.personal else {bots.relay}
+    """Return the bots of a room: both creators, and those that its template has; the relay in no person's own room."""
+    template = TEMPLATES[room.type]
+    assistant = {bots.assistant} if template.has_assistant else set[UserID]()
+    relay = {bots.relay} if template.has_relay and not room.personal else set[UserID]()
     return bots.creators | assistant | relay

@@ -2,7 +2,16 @@
 
 from dataclasses import asdict, dataclass
 
-from bridge.model.effect import CreateRoom, Effect, JoinUser, RegisterUser, RemoveUser, SetDisplayName, SetState
+from bridge.model.effect import (
+    CreateRoom,
+    Effect,
+    JoinUser,
+    RegisterUser,
+    RemoveUser,
+    SetAvatar,
+    SetDisplayName,
+    SetState,
+)
 from bridge.model.json import json_sha256
 
 
@@ -23,6 +32,6 @@ def make_plan(effects: tuple[Effect, ...]) -> Plan:
         hash=json_sha256([asdict(effect) for effect in effects]),
         effects=effects,
         create=sum(isinstance(effect, RegisterUser | CreateRoom | JoinUser) for effect in effects),
-        change=sum(isinstance(effect, SetState | SetDisplayName) for effect in effects),
+        change=sum(isinstance(effect, SetState | SetDisplayName | SetAvatar) for effect in effects),
         remove=sum(isinstance(effect, RemoveUser) for effect in effects),
     )

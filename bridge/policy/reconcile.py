@@ -12,41 +12,73 @@ from bridge.model.effect import (
     JoinUser,
     RegisterUser,
     RemoveUser,
+    SetAvatar,
     SetDisplayName,
     SetState,
     pending_room_id,
 )
 from bridge.model.ids import SPACE, RoomID, UserID
-from bridge.model.json import JsonObject, canonical_json
+from bridge.model.json import JsonObject, same_json
 from bridge.model.room import Bots, Desired, DesiredRoom, Observed, ObservedMembership, ObservedRoom, StateKey
+from bridge.policy.stages import stage_of
+from bridge.policy.tightening import tightens
 
 _CHILD = "m.space.child"
 # a link is undone by empty content (specification: without "via" it is none)
 _LINKS = frozenset({_CHILD, "m.space.parent"})
+# what leads people elsewhere, or shows something else than we want, where we do not want it, and what undoes it
+_UNDONE_BY: Mapping[str, JsonObject] = {
+    "m.room.avatar": {},
+    "m.room.canonical_alias": {},
+    "m.room.tombstone": {"body": "", "replacement_room": ""},  # Synapse takes none without a replacement_room
+    "m.room.topic": {},
+}
+_INSIDE = frozenset({"join", "invite", "knock"})
 
 
 def reconcile(desired: Desired, observed: Observed, bots: Bots) -> tuple[Effect, ...]:
     """Return the effects, in the order in which they are to be made; none when all is as desired."""
     pairs = [(room, observed.rooms.get(room.key)) for room in _space_first(desired)]
-    kept_out = _kept_out_of_space(observed, bots)
-    return (
-        *(effect for room, actual in pairs if actual for effect in _removals(room, actual, bots)),
+    kept_out = _kept_out_of_tenant(observed, bots)
+    effects = (
+        *(effect for room, actual in pairs if actual for effect in _removals(room, actual, bots, kept_out)),
+        *(effect for stray in _strays(desired, observed) for effect in _clear(stray, bots)),
         *_accounts(desired, observed),
         *(_create(room, bots) for room, actual in pairs if actual is None),
         *(effect for room, actual in pairs for effect in _state_changes(room, actual)),
         *(effect for room, actual in pairs for effect in _joins(room, actual, bots, kept_out)),
     )
+    return tuple(sorted(effects, key=stage_of))
+
+
+def is_stray(event_type: str, content: JsonObject) -> bool:
+    """Say whether state that nobody desires is to be undone."""
+    if event_type in _LINKS:
+        return bool(content.get("via"))
+    return event_type in _UNDONE_BY and any(content.values())
 
 
 def _space_first(desired: Desired) -> list[DesiredRoom]:
     return sorted(desired.rooms.values(), key=lambda room: (room.key != SPACE, room.key))
 
 
-def _removals(room: DesiredRoom, actual: ObservedRoom, bots: Bots) -> Iterator[Effect]:
-    for user_id, observed in sorted(actual.members.items()):
-        is_inside = observed.membership in {"join", "invite", "knock"}
-        if is_inside and user_id not in room.people and user_id not in bots.all:
+def _removals(room: DesiredRoom, actual: ObservedRoom, bots: Bots, kept_out: frozenset[UserID]) -> Iterator[RemoveUser]:
+    """Take out who does not belong; whom somebody took out of the space leaves every room of the tenant."""
+    belong = (room.people - kept_out) | bots.all
+    for user_id, seen in sorted(actual.members.items()):
+        if seen.membership in _INSIDE and user_id not in belong:
             yield RemoveUser(room_key=room.key, room_id=actual.room_id, user_id=user_id)
+
+
+def _strays(desired: Desired, observed: Observed) -> list[ObservedRoom]:
+    """Return rooms of the tenant that it does not have any more."""
+    return [room for key, room in sorted(observed.rooms.items()) if key not in desired.rooms]
+
+
+def _clear(stray: ObservedRoom, bots: Bots) -> Iterator[RemoveUser]:
+    for user_id, seen in sorted(stray.members.items()):
+        if seen.membership in _INSIDE and user_id not in bots.all:
+            yield RemoveUser(room_key=stray.key, room_id=stray.room_id, user_id=user_id)
 
 
 def _accounts(desired: Desired, observed: Observed) -> Iterator[Effect]:
@@ -56,6 +88,9 @@ def _accounts(desired: Desired, observed: Observed) -> Iterator[Effect]:
             yield RegisterUser(user_id=user_id)
         if person is None or person.profile_name != display_name:
             yield SetDisplayName(user_id=user_id, display_name=display_name)
+        avatar_url = desired.avatars.get(user_id, "")
+        if avatar_url != (person.profile_avatar if person else ""):
+            yield SetAvatar(user_id=user_id, avatar_url=avatar_url)
 
 
 def _create(room: DesiredRoom, bots: Bots) -> Effect:
@@ -71,45 +106,41 @@ def _create(room: DesiredRoom, bots: Bots) -> Effect:
 
 def _state_changes(room: DesiredRoom, actual: ObservedRoom | None) -> Iterator[Effect]:
     for (event_type, state_key), content in sorted(_wanted_state(room, actual).items()):
-        if not _is_same(content, actual.state.get((event_type, state_key)) if actual else None):
+        standing = actual.state.get((event_type, state_key)) if actual else None
+        if standing is None or not same_json(content, standing):
             yield SetState(
                 room_key=room.key,
                 room_id=actual.room_id if actual else pending_room_id(room.key),
                 event_type=event_type,
                 state_key=state_key,
                 content=content,
+                revokes=actual is not None and tightens(event_type, content, standing),
             )
 
 
 def _wanted_state(room: DesiredRoom, actual: ObservedRoom | None) -> Mapping[StateKey, JsonObject]:
-    """Return the state that we answer for: what is desired, and links that nobody desires, which are to be empty.
+    """Return the state that we answer for: what is desired, and what undoes that which nobody desires.
 
     A room that is yet to be created brings its state along, all but its children.
     """
     if actual is None:
         return {key: content for key, content in room.state.items() if key[0] == _CHILD}
-    stray_links: dict[StateKey, JsonObject] = {
-        key: {}
+    strays: dict[StateKey, JsonObject] = {
+        key: _UNDONE_BY.get(key[0], {})
         for key, content in actual.state.items()
-        if key[0] in _LINKS and key not in room.state and content.get("via")
+        if key not in room.state and is_stray(key[0], content)
     }
-    return {**stray_links, **room.state}
+    return {**strays, **room.state}
 
 
-def _is_same(wanted: JsonObject, actual: JsonObject | None) -> bool:
-    if actual is None:
-        return False
-    return canonical_json(wanted) == canonical_json(actual)
-
-
-def _kept_out_of_space(observed: Observed, bots: Bots) -> frozenset[UserID]:
-    """Return those whom somebody took out of the space: a restricted room would refuse them."""
+def _kept_out_of_tenant(observed: Observed, bots: Bots) -> frozenset[UserID]:
+    """Return those whom somebody took out of the space, or banned from it: that is an exclusion from the tenant."""
     space = observed.rooms.get(SPACE)
     members: Mapping[UserID, ObservedMembership] = space.members if space else {}
     return frozenset(
         user_id
         for user_id, seen in members.items()
-        if seen.membership != "join" and not _may_be_joined(user_id, seen, bots, takes_back=True)
+        if user_id not in bots.all and seen.membership != "join" and not _may_be_joined(user_id, seen, bots)
     )
 
 
@@ -117,23 +148,25 @@ def _joins(room: DesiredRoom, actual: ObservedRoom | None, bots: Bots, kept_out:
     members: Mapping[UserID, ObservedMembership] = actual.members if actual else {}
     room_id: RoomID = actual.room_id if actual else pending_room_id(room.key)
     is_invite_only = room.state["m.room.join_rules", ""].get("join_rule") == "invite"
-    for user_id in sorted(room.people | (room.bots if actual else frozenset[UserID]())):
-        observed = members.get(user_id)
-        if not _may_be_joined(user_id, observed, bots, takes_back=room.takes_back):
-            continue
-        needs_invite = is_invite_only or user_id in bots.all
-        is_invited = observed is not None and observed.membership == "invite"
-        if user_id in kept_out and not needs_invite and not is_invited:
-            continue
-        yield JoinUser(room_key=room.key, room_id=room_id, user_id=user_id, invite=needs_invite and not is_invited)
+    for user_id in sorted((room.people - kept_out) | (room.bots if actual else frozenset[UserID]())):
+        seen = members.get(user_id)
+        if _may_be_joined(user_id, seen, bots, takes_back=room.takes_back):
+            is_invited = seen is not None and seen.membership == "invite"
+            yield JoinUser(
+                room_key=room.key,
+                room_id=room_id,
+                user_id=user_id,
+                invite=(is_invite_only or user_id in bots.all) and not is_invited,
+                is_creator=user_id == bots.creator,
+            )
 
 
-def _may_be_joined(user_id: UserID, observed: ObservedMembership | None, bots: Bots, *, takes_back: bool) -> bool:
+def _may_be_joined(user_id: UserID, seen: ObservedMembership | None, bots: Bots, *, takes_back: bool = True) -> bool:
     """Leave exclusions alone, which a ban is and a kick by a moderator; whom we took out may come back."""
-    if observed is None:
+    if seen is None:
         return True
-    if observed.membership == "leave":
-        if observed.sender == user_id and user_id not in bots.all:
+    if seen.membership == "leave":
+        if seen.sender == user_id and user_id not in bots.all:
             return takes_back
-        return observed.sender in bots.all or user_id in bots.all
-    return observed.membership in {"invite", "knock"}
+        return seen.sender in bots.all or user_id in bots.all
+    return seen.membership in {"invite", "knock"}

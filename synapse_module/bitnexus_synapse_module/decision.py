@@ -17,6 +17,7 @@ class Grant(StrEnum):
     INVITED_BY_US = "invited_by_us"
     CREATOR_RETURNS = "creator_returns"
     BRIDGE_ALLOWS = "bridge_allows"
+    ACCOUNT_IN_USE = "account_in_use"
 
 
 class Refusal(StrEnum):
@@ -38,6 +39,7 @@ class Refusal(StrEnum):
     INVITE = "invite"
     INVITEE_OUTSIDE_TENANT = "invitee_outside_tenant"
     JOIN = "join"
+    EXCLUDED = "excluded"
     JOIN_FOR_ANOTHER = "join_for_another"
     UNKNOWN_MEMBERSHIP = "unknown_membership"
     ALIAS = "alias"
@@ -47,6 +49,7 @@ class Refusal(StrEnum):
     BRIDGE_UNREACHABLE = "bridge_unreachable"
     BRIDGE_STATUS = "bridge_status"
     BRIDGE_UNREADABLE = "bridge_unreadable"
+    EXPIRED = "expired"
     MODULE_FAILED = "module_failed"
 
 
@@ -84,6 +87,10 @@ SENTENCES: Mapping[Refusal, str] = MappingProxyType(
         ),
         Refusal.INVITEE_OUTSIDE_TENANT: "This person is not a member of the organisation that the room belongs to.",
         Refusal.JOIN: "You cannot join this room. If you expected to, ask an admin of your organisation.",
+        Refusal.EXCLUDED: (
+            "You were removed from this room. Ask a moderator of the room or an admin of your organisation to let you "
+            "in again."
+        ),
         Refusal.JOIN_FOR_ANOTHER: "Nobody can join a room in another person's name.",
         Refusal.UNKNOWN_MEMBERSHIP: "This change of membership is not possible here.",
         Refusal.ALIAS: "Rooms on BitNexus have no addresses. Ask an admin of your organisation for access.",
@@ -93,6 +100,7 @@ SENTENCES: Mapping[Refusal, str] = MappingProxyType(
         Refusal.BRIDGE_UNREACHABLE: _TRY_SIGN_IN_LATER,
         Refusal.BRIDGE_STATUS: _TRY_SIGN_IN_LATER,
         Refusal.BRIDGE_UNREADABLE: _TRY_SIGN_IN_LATER,
+        Refusal.EXPIRED: "Your account cannot be used at present. Ask an admin of your organisation.",
         Refusal.MODULE_FAILED: (
             "This could not be checked just now, so it was not done. Please try again, and tell an admin of your "
             "organisation if it happens again."

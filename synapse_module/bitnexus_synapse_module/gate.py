@@ -25,9 +25,14 @@ async def pass_gate(callback: str, decision: Awaitable[Decision]) -> Decision:
     """
     try:
         outcome = await decision
-        DECISIONS.labels(callback, "allow" if outcome.allowed else "deny", outcome.reason.value).inc()
+        count(callback, outcome)
     except Exception:  # this is the frame that has to hold, whatever was forgotten inside
         logger.exception("The BitNexus module failed in %s and refused", callback)
         DECISIONS.labels(callback, "deny", Refusal.MODULE_FAILED.value).inc()
         return Decision(Refusal.MODULE_FAILED)
     return outcome
+
+
+def count(callback: str, decision: Decision) -> None:
+    """Count a decision."""
+    DECISIONS.labels(callback, "allow" if decision.allowed else "deny", decision.reason.value).inc()

@@ -1,5 +1,7 @@
 """The thin glue between Synapse's module API and the rules: read, decide, answer in Synapse's own shapes."""
 
+import logging
+import time
 from collections.abc import Callable
 from typing import Final, Literal, NoReturn
 
@@ -9,12 +11,16 @@ from twisted.internet import reactor
 
 from bitnexus_synapse_module import rules
 from bitnexus_synapse_module.config import SettingError, Settings, check_server, read_settings
-from bitnexus_synapse_module.decision import Decision, Grant
-from bitnexus_synapse_module.gate import pass_gate
+from bitnexus_synapse_module.decision import Decision, Grant, Refusal
+from bitnexus_synapse_module.expired_users import ExpiredUsers
+from bitnexus_synapse_module.expiry_request import read_changes
+from bitnexus_synapse_module.gate import count, pass_gate
 from bitnexus_synapse_module.policy_client import PolicyClient
 from bitnexus_synapse_module.reader import StateReader
 from bitnexus_synapse_module.stream_resource import PATH, StreamResource, add_stream_position
 from bitnexus_synapse_module.stream_source import StreamSource
+
+logger = logging.getLogger(__name__)
 
 REASON_FIELD: Final = "com.bitnexus.reason"
 
@@ -36,6 +42,8 @@ class BitnexusModule:
         self._ours = config.ours
         self._state = StateReader(api, config.ours)
         self._policy = PolicyClient(reactor, config)
+        self._expired = ExpiredUsers(api, time.monotonic)
+        self._server_name = api.server_name
         api.register_third_party_rules_callbacks(
             check_event_allowed=self.check_event_allowed,
             on_create_room=self.on_create_room,
@@ -49,7 +57,9 @@ class BitnexusModule:
             user_may_publish_room=self.user_may_publish_room,
             check_login_for_spam=self.check_login_for_spam,
         )
-        api.register_web_resource(PATH, StreamResource(StreamSource(api, config.ours.creators), config.secret))
+        api.register_account_validity_callbacks(is_user_expired=self.is_user_expired)
+        source = StreamSource(api, config.ours.creators)
+        api.register_web_resource(PATH, StreamResource(source, config.secret, {"expired": self.put_expired}))
         api.register_add_extra_fields_to_unsigned_client_event_callbacks(
             add_field_to_unsigned_callback=add_stream_position
         )
@@ -112,6 +122,29 @@ class BitnexusModule:
     ) -> SpamAnswer:
         """Decide about a sign-in of whatever kind, after its credential was found right."""
         return _answer(await pass_gate("check_login_for_spam", self._decide_login(user_id)))
+
+    async def is_user_expired(self, user_id: str) -> bool | None:
+        """Decide, at every request of a person, whether their account may be used; pushes ask it, too.
+
+        When that cannot be looked up the request fails and nothing is claimed of the account: a client that is told
+        that it has expired signs out.
+        """
+        try:
+            decision = await self._decide_use(user_id)
+        except Exception:
+            count("is_user_expired", Decision(Refusal.MODULE_FAILED))
+            logger.exception("The BitNexus module cannot look up whether an account is expired: the request fails")
+            raise
+        if not decision.allowed:
+            count("is_user_expired", decision)
+        return not decision.allowed
+
+    async def put_expired(self, body: JsonDict) -> None:
+        """Take in whom the bridge names as expired, and as restored."""
+        await self._expired.change(read_changes(body, self._ours, self._server_name))
+
+    async def _decide_use(self, user_id: str) -> Decision:
+        return rules.decide_use(user_id, self._ours, is_expired=await self._expired.contains(user_id))
 
     async def _decide_event(self, event: EventBase, state_events: StateMap[EventBase]) -> Decision:
         wanted = self._state.read_event(event)

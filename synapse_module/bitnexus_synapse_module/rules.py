@@ -86,7 +86,9 @@ def decide_join(user_id: str, room: Room, ours: Ours) -> Decision:
         return Decision(Refusal.JOIN)
     if room.marker.type == SPACE:
         return Decision(Grant.INVITED_BY_US if _is_invited_by_us(room, ours) else Refusal.JOIN)
-    return Decision(Grant.MEMBER_OF_TENANT if room.in_space else Refusal.JOIN)
+    if not room.in_space:
+        return Decision(Refusal.JOIN)
+    return Decision(Refusal.EXCLUDED if _is_excluded(user_id, room, ours) else Grant.MEMBER_OF_TENANT)
 
 
 def decide_invite(inviter: str, invitee: str, room: Room, ours: Ours) -> Decision:
@@ -116,6 +118,13 @@ def decide_creation(user_id: str, room_config: Mapping[str, object], ours: Ours)
     if refusal := _forbidden_setting(room_config):
         return Decision(refusal)
     return Decision(Grant.BY_US)
+
+
+def decide_use(user_id: str, ours: Ours, *, is_expired: bool) -> Decision:
+    """Decide whether an account may be used now, by sessions that it has."""
+    if user_id in ours:
+        return Decision(Grant.BY_US)
+    return Decision(Refusal.EXPIRED if is_expired else Grant.ACCOUNT_IN_USE)
 
 
 def decide_alias() -> Decision:
@@ -240,6 +249,17 @@ def _forbidden_to_others(event: Event, room: Room) -> Refusal | None:
 def _is_invited_by_us(room: Room, ours: Ours) -> bool:
     member = room.member
     return member is not None and member.membership == "invite" and member.sender in ours.creators
+
+
+def _is_excluded(user_id: str, room: Room, ours: Ours) -> bool:
+    """Say whether somebody else than we took the person out, or undid a ban; an invitation of ours lets them in again.
+
+    A ban itself needs no rule: nobody joins out of one.
+    """
+    member = room.member
+    return (
+        member is not None and member.membership == "leave" and member.sender != user_id and member.sender not in ours
+    )
 
 
 def _is_direct_chat(room_config: Mapping[str, object]) -> bool:

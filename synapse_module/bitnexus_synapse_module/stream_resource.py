@@ -1,13 +1,19 @@
-"""What the module serves the bridge, at ``/_bitnexus/module``: where the streams end, and pieces of them."""
+"""What the module serves the bridge, at ``/_bitnexus/module``: the streams, and who is expired."""
 
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Final
 
 from prometheus_client import Counter
-from synapse.module_api import DirectServeJsonResource, EventBase, JsonDict, SynapseRequest
+from synapse.module_api import (
+    DirectServeJsonResource,
+    EventBase,
+    JsonDict,
+    SynapseRequest,
+    parse_json_object_from_request,
+)
 from synapse.module_api.errors import Codes, SynapseError
 
 from bitnexus_synapse_module.stream_request import (
@@ -35,16 +41,21 @@ ITEMS: Final = Counter(
 )
 
 Answer = tuple[int, JsonDict]
+Put = Callable[[JsonDict], Awaitable[None]]
+"""Does what a PUT request's body says; raises ParameterError."""
 
 
 class StreamResource(DirectServeJsonResource):
-    """Serves GET requests that carry the secret; whatever goes wrong here is an error of Synapse's own form."""
+    """Serves requests that carry the secret; whatever goes wrong here is an error of Synapse's own form.
+
+    ``puts`` has what can be set, by its name below the path.
+    """
 
     isLeaf = True  # noqa: N815  (Twisted's name)
 
-    def __init__(self, source: StreamSource, secret: str) -> None:
+    def __init__(self, source: StreamSource, secret: str, puts: Mapping[str, Put]) -> None:
         super().__init__()
-        self._source, self._secret = source, secret
+        self._source, self._secret, self._puts = source, secret, puts
         self._instance = secrets.token_hex(8)
         self._pages: dict[str, Callable[[Wanted], Awaitable[JsonDict]]] = {
             "events": source.events,
@@ -63,6 +74,19 @@ class StreamResource(DirectServeJsonResource):
             raise
         REQUESTS.labels(stream, "done").inc()
         return HTTPStatus.OK, answer
+
+    async def _async_render_PUT(self, request: SynapseRequest) -> Answer:  # noqa: N802  (Synapse's name)
+        self._require_secret(request)
+        put = self._puts.get(b"/".join(request.postpath or ()).decode(errors="replace"))
+        if put is None:
+            raise SynapseError(HTTPStatus.METHOD_NOT_ALLOWED, "Nothing can be put here.", Codes.UNRECOGNIZED)
+        body = parse_json_object_from_request(request)
+        try:
+            refuse_unknown(request.args or {})
+            await put(body)
+        except ParameterError as error:
+            raise SynapseError(HTTPStatus.BAD_REQUEST, str(error), Codes.INVALID_PARAM) from None
+        return HTTPStatus.OK, {}
 
     def _name(self, request: SynapseRequest) -> str:
         name = b"/".join(request.postpath or ()).decode(errors="replace")

@@ -15,6 +15,8 @@ from bridge.api.middleware import PUBLIC_FILES
 from bridge.api.routes import ROUTES
 from bridge.config import ENVIRONMENT_PREFIX, Config
 from bridge.matrix.appservice import AppserviceEndpoints
+from bridge.model.tenant import TenantStatus
+from bridge.policy.explain import _STANDING
 from tests.docs_examples.text import ROOT
 
 _ERRCODE = re.compile(r'"(M_[A-Z_]+)"')
@@ -72,6 +74,14 @@ def errcodes() -> set[str]:
     ]
     found = {code for file in files for code in _ERRCODE.findall(file.read_text(encoding="utf-8"))}
     return found - _THEIRS
+
+
+def reasons() -> set[str]:
+    """Return every code that an explanation may have, by its text and by what it is made of."""
+    source = (ROOT / "bridge/policy/explain.py").read_text(encoding="utf-8")
+    verbs = set(re.findall(r'verb = "(\w+)" if .* else "(\w+)"', source)[0])
+    standing = {f"membership_{membership}" for membership in _STANDING}
+    return set(re.findall(r'code="(\w+)"', source)) | verbs | standing | {f"tenant_{s.value}" for s in TenantStatus}
 
 
 def metrics() -> set[str]:

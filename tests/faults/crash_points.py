@@ -15,13 +15,17 @@ from typing import Any
 import msgspec
 
 import bridge.app
+from bridge.actions.apply_effect import ApplyEffect
 from bridge.actions.handle_matrix_events import HandleMatrixEvents
+from bridge.actions.reconcile_tenant import ReconcileTenant
 from bridge.actions.relay_event import RelayEvent
 from bridge.actions.send_messages import SendMessages
 from bridge.db.gaps import GapStore
 from bridge.db.inbox import InboxStore
+from bridge.db.jobs import JobStore
 from bridge.db.lanes import LaneStore
 from bridge.db.outbox import OutboxStore
+from bridge.db.rooms import RoomStore
 from bridge.matrix.appservice import AppserviceEndpoints
 from bridge.matrix.homeserver import SynapseHomeserver
 from bridge.worker import Worker
@@ -70,15 +74,29 @@ _WRAPS = (
     _Wrap(owner=GapStore, name="store", before="repair.before", after="repair.after_commit"),
 )
 
-RARE = frozenset({"bury.before", "handle.between"})
+_RECONCILE_WRAPS = (
+    _Wrap(owner=ApplyEffect, name="__call__", before="effect.before", midway="effect.midway", after="effect.after"),
+    _Wrap(owner=SynapseHomeserver, name="create_room", midway="create.midway", after="create.after_answer"),
+    _Wrap(owner=RoomStore, name="record_room", after="create.before_commit"),
+    _Wrap(owner=JobStore, name="begin", after="plan.before_commit"),
+    _Wrap(owner=JobStore, name="record_results", after="results.before_commit"),
+    _Wrap(owner=ReconcileTenant, name="_look_at", before="look.before", after="look.after"),
+    _Wrap(owner=JobStore, name="finish", after="job.before_commit"),
+)
+
+
+def _points_of(wraps: Sequence[_Wrap]) -> tuple[str, ...]:
+    points = (point for wrap in wraps for point in (wrap.before, wrap.midway, wrap.after, wrap.later))
+    return tuple(point for point in points if point is not None)
+
+
+RECONCILE_POINTS = _points_of(_RECONCILE_WRAPS)
+"""Where a reconcile may be cut off; ``tests/integration/test_reconcile_kills.py`` comes to each."""
+
+RARE = frozenset({"bury.before", "handle.between", *RECONCILE_POINTS})
 """Points that only a scenario of their own comes to, or has a use for."""
 
-POINTS = tuple(
-    point
-    for wrap in _WRAPS
-    for point in (wrap.before, wrap.midway, wrap.after, wrap.later)
-    if point is not None and point not in RARE
-)
+POINTS = tuple(point for point in _points_of(_WRAPS) if point not in RARE)
 
 
 def tell_of_work(tell: Callable[[], None]) -> None:
@@ -98,7 +116,7 @@ def plant(planted: Sequence[Planted], tell: Callable[[str], None]) -> None:
     if unknown:
         raise ValueError(f"no such point: {unknown}")
     passing = _Passing(planted, tell)
-    for wrap in _WRAPS:
+    for wrap in (*_WRAPS, *_RECONCILE_WRAPS):
         points = {wrap.before, wrap.midway, wrap.after, wrap.later}
         if any(trap.point in points for trap in planted):
             setattr(wrap.owner, wrap.name, _wrapped(wrap, getattr(wrap.owner, wrap.name), passing))

@@ -15,7 +15,7 @@ from bridge.db.lanes import LaneLost, mend_counters
 from bridge.model.effect import RegisterUser
 from bridge.model.event import Refused, Sent
 from bridge.model.ids import EventID, JobID, RoomID, TenantID
-from bridge.model.job import Lane
+from bridge.model.job import JobOutcome, Lane, Result
 from bridge.ports import Queue
 from bridge.worker import backoff_seconds
 from tests.support.own_database import ACME, BEN, BOTS, GLOBEX, OwnDatabase
@@ -203,16 +203,16 @@ async def set_events_aside(own: OwnDatabase, lane: Lane) -> None:
 
 async def finish_job(own: OwnDatabase, lane: Lane) -> None:
     async with own.database.work(ACME) as work:
-        job_id = await work.jobs.next_open()
-        assert job_id is not None
-        await work.jobs.finish(lane, job_id, error=None)
+        job = await work.jobs.next_open()
+        assert job is not None
+        await work.jobs.finish(lane, job.job_id, JobOutcome(revision=1))
 
 
 async def begin_job(own: OwnDatabase, lane: Lane) -> None:
     async with own.database.work(ACME) as work:
-        job_id = await work.jobs.next_open()
-        assert job_id is not None
-        await work.jobs.begin(lane, job_id, [RegisterUser(user_id=BEN)])
+        job = await work.jobs.next_open()
+        assert job is not None
+        await work.jobs.begin(lane, job.job_id, [RegisterUser(user_id=BEN)])
 
 
 async def record_effect(own: OwnDatabase, lane: Lane) -> None:
@@ -223,7 +223,8 @@ async def record_effect(own: OwnDatabase, lane: Lane) -> None:
         job_id,
     )
     async with own.database.work(ACME) as work:
-        await work.jobs.record_effect(lane, job_id, 0, room_id=None, error="no")
+        result = Result(position=0, effect=RegisterUser(user_id=BEN), error="no")
+        await work.jobs.record_results(lane, job_id, [result])
 
 
 @pytest.mark.parametrize(
@@ -492,10 +493,10 @@ async def _reconcile(own: OwnDatabase, chance: random.Random) -> None:
     for lane in await own.claim("reconcile"):
         if chance.random() < 0.5:
             async with own.database.work(ACME) as work:
-                job_id = await work.jobs.next_open()
-                assert job_id is not None
-                await work.jobs.begin(lane, job_id, [])
-                await work.jobs.finish(lane, job_id, error=None)
+                job = await work.jobs.next_open()
+                assert job is not None
+                await work.jobs.begin(lane, job.job_id, [])
+                await work.jobs.finish(lane, job.job_id, JobOutcome(revision=1))
         await own.lanes.release(lane)
 
 

@@ -275,9 +275,23 @@ async def test_moderators_kick_and_ban_natively(stage: Stage) -> None:
     levels["users"] = {**levels.get("users", {}), person.user_id: 50}
     await stage.homeserver.creator.do("PUT", f"{room}/state/m.room.power_levels", levels)
     await person.do("POST", f"{room}/kick", {"user_id": guest.user_id})
+    for path in (f"/join/{stage.acme.room_id}", f"{room}/join"):
+        await assert_refused(guest, "POST", path, {}, "excluded", doors=stage.doors)
+    await stage.homeserver.creator.do("POST", f"{room}/invite", {"user_id": guest.user_id})
     await guest.do("POST", f"/join/{stage.acme.room_id}", {})
     await person.do("POST", f"{room}/ban", {"user_id": guest.user_id})
     await person.do("POST", f"{room}/unban", {"user_id": guest.user_id})
+    await assert_refused(guest, "POST", f"{room}/join", {}, "excluded", doors=stage.doors)
+
+
+async def test_whom_our_bot_took_out_comes_back_alone(stage: Stage) -> None:
+    number = len(stage.acme.room_id)
+    guest = await stage.acme.admit(await stage.homeserver.register(f"u_{stage.acme.tenant_id}_out{number}"))
+    room = f"/rooms/{stage.acme.room_id}"
+    await stage.homeserver.creator.do("POST", f"{room}/kick", {"user_id": guest.user_id})
+    await guest.do("POST", f"{room}/join", {})
+    await guest.do("POST", f"{room}/leave", {})
+    await guest.do("POST", f"{room}/join", {})
 
 
 async def test_our_bot_invites_a_colleague(stage: Stage) -> None:

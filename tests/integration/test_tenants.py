@@ -124,7 +124,9 @@ async def test_a_room_that_is_left_out_is_emptied_and_comes_back_whole(backend: 
     assert (await bob.rooms())["news"] == news
 
 
-async def test_a_suspended_tenant_is_emptied_and_filled_again(backend: Backend) -> None:
+async def test_nobody_signs_in_by_a_suspended_tenant_and_all_is_as_before_when_it_is_active_again(
+    backend: Backend,
+) -> None:
     tenant_id = await backend.new_tenant(bob="member")
     bob = await backend.sign_in(member_id(tenant_id, "bob"))
     before = await bob.rooms()

@@ -2,13 +2,14 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from bridge.errors import DependencyDown, HomeserverRefused, UnknownCredential
 from bridge.model.credential import SessionCredential
 from bridge.model.effect import CreateRoom
+from bridge.model.erasure import TimelinePage
 from bridge.model.event import MatrixEvent
 from bridge.model.ids import AccessToken, DeliveryID, DeviceID, EventID, MemberID, RoomID, TxnID, UserID
 from bridge.model.json import JsonObject
@@ -36,6 +37,12 @@ class FakeHomeserver:
         self.typing: list[bool] = []
         self.logins: list[tuple[UserID, DeviceID | None]] = []
         self.logged_out: list[DeviceID] = []
+        self.logged_out_everywhere: list[UserID] = []
+        self.timelines: dict[RoomID, list[tuple[EventID, UserID]]] = {}
+        self.membership_events: dict[tuple[RoomID, UserID], list[EventID]] = {}
+        self.redacted: list[tuple[RoomID, EventID]] = []
+        self.deactivated: list[UserID] = []
+        self.searches = 0
         self.after_state: Callable[[], None] = lambda: None
         self.looked_since: list[datetime] = []
         self.is_writable = True
@@ -59,16 +66,24 @@ class FakeHomeserver:
         self._may_fail("set_display_name")
         self._do(lambda: self.matrix.set_display_name(user_id, display_name))
 
+    async def set_avatar(self, user_id: UserID, avatar_url: str) -> None:
+        self._may_fail("set_avatar")
+        self._do(lambda: self.matrix.set_avatar(user_id, avatar_url))
+
     async def create_room(self, effect: CreateRoom) -> RoomID:
         self._may_fail(f"create_room {effect.room_key}")
         made = self._do(lambda: self.matrix.create_room(effect))
         self._may_fail(f"answer create_room {effect.room_key}")
         return made
 
-    async def find_room(self, effect: CreateRoom, *, known: frozenset[RoomID]) -> RoomID | None:
+    async def find_room(
+        self, effect: CreateRoom, known: Callable[[Sequence[RoomID]], Awaitable[frozenset[RoomID]]]
+    ) -> RoomID | None:
+        self.searches += 1
+        needs_no_look = await known(list(self.matrix.rooms))
         for room_id, room in self.matrix.rooms.items():
             birth = room.state["m.room.create", ""]
-            if room_id not in known and birth == effect.creation_content:
+            if room_id not in needs_no_look and birth == effect.creation_content:
                 return room_id
         return None
 
@@ -158,6 +173,39 @@ class FakeHomeserver:
         self._may_fail("log_out")
         self.logged_out.append(device_id)
 
+    async def timeline(
+        self, room_id: RoomID, *, sender: UserID | None, position: str | None, limit: int
+    ) -> TimelinePage:
+        self._may_fail("timeline")
+        said = [event_id for event_id, who in self.timelines.get(room_id, ()) if sender in {None, who}]
+        start = int(position or 0)
+        piece = said[start : start + limit]
+        following = str(start + limit) if start + limit < len(said) else None
+        return TimelinePage(
+            event_ids=tuple(event_id for event_id in piece if (room_id, event_id) not in self.redacted),
+            next_position=following,
+        )
+
+    async def memberships(self, room_id: RoomID, user_id: UserID, *, position: str | None, limit: int) -> TimelinePage:
+        self._may_fail("memberships")
+        assert limit > 0
+        found = self.membership_events.get((room_id, user_id), [])
+        start = int(position or 0)
+        event_ids = tuple(found[start : start + 1])
+        return TimelinePage(event_ids=event_ids, next_position=str(start + 1) if start + 1 < len(found) else None)
+
+    async def redact(self, room_id: RoomID, event_id: EventID) -> None:
+        self._may_fail("redact")
+        self.redacted.append((room_id, event_id))
+
+    async def deactivate(self, user_id: UserID) -> None:
+        self._may_fail("deactivate")
+        self.deactivated.append(user_id)
+
+    async def log_out_everywhere(self, user_id: UserID) -> None:
+        self._may_fail("log_out_everywhere")
+        self.logged_out_everywhere.append(user_id)
+
     @staticmethod
     def _do(act: Callable[[], T]) -> T:
         try:
@@ -215,16 +263,42 @@ class FakeEntropy:
         return f"token-{next(self._numbers)}-of-the-tests"
 
 
+class FakeExpiry:
+    """Our module in the homeserver; ``before_answer`` is what happens while it is being told."""
+
+    def __init__(self) -> None:
+        self.expired: set[UserID] = set()
+        self.told: list[tuple[list[UserID], list[UserID]]] = []
+        self.failures: list[Exception] = []
+        self.before_answer: Callable[[], None] = lambda: None
+
+    async def put(self, *, expired: Collection[UserID], restored: Collection[UserID]) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.told.append((sorted(expired), sorted(restored)))
+        self.expired = (self.expired | set(expired)) - set(restored)
+        self.before_answer()
+
+
 class FakeSessions:
     """Sessions in memory; implements the port ``Sessions``."""
 
     def __init__(self) -> None:
+        self.epochs: dict[MemberID, int] = {}
         self.opened: dict[bytes, tuple[MemberID, DeviceID, datetime]] = {}
         self.removed: list[str] = []
         self.used: set[tuple[str, str]] = set()
 
-    async def add(self, *, token_sha256: bytes, member_id: MemberID, device_id: DeviceID, expires_at: datetime) -> None:
+    async def epoch(self, member_id: MemberID) -> int:
+        return self.epochs.get(member_id, 0)
+
+    async def add(
+        self, *, token_sha256: bytes, member_id: MemberID, device_id: DeviceID, expires_at: datetime, epoch: int
+    ) -> bool:
+        if epoch != self.epochs.get(member_id, 0):
+            return False
         self.opened[token_sha256] = (member_id, device_id, expires_at)
+        return True
 
     async def find(self, token_sha256: bytes) -> SessionCredential | None:
         found = self.opened.get(token_sha256)

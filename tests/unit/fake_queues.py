@@ -1,11 +1,11 @@
 """Stores of what is under way, in memory: outbox, jobs, keys, people, inbox."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from bridge.model.credential import IntegrationKey
-from bridge.model.effect import Effect, effect_target
+from bridge.model.effect import CreateRoom, Effect, effect_target
 from bridge.model.event import (
     BusinessEvent,
     Delivery,
@@ -19,18 +19,22 @@ from bridge.model.event import (
 )
 from bridge.model.ids import (
     DeliveryID,
+    EffectID,
     JobID,
     MemberID,
     OutboxID,
     RoomID,
     RoomKey,
+    TenantID,
     UserID,
 )
-from bridge.model.job import EffectResult, Job, Lane
+from bridge.model.job import EffectResult, Job, JobOutcome, Lane, OpenJob, Result
 from bridge.model.tenant import (
     Person,
 )
-from tests.unit.fake_stores import Store
+from bridge.policy.budget import Written, rewrite_of
+from tests.unit.fake_person_tasks import FakePersonTasks
+from tests.unit.fake_stores import Host, Store
 
 
 class FakeOutbox(Store):
@@ -124,25 +128,38 @@ class FakeOutbox(Store):
 
 
 class FakeJobs(Store):
-    async def enqueue(self, revision: int) -> JobID:
+    async def enqueue(self, revision: int, *, verify: bool = False) -> JobID:
         assert revision >= 0
         for job in self._memory.jobs.values():
             if (job.tenant_id, job.state) == (self._tenant_id, "queued"):
+                self._memory.asks[job.job_id] += 1
+                self._memory.verifies[job.job_id] |= verify
                 return job.job_id
         job_id = JobID(f"job-{len(self._memory.jobs) + 1}")
         self._memory.jobs[job_id] = Job(
             job_id=job_id, tenant_id=self._tenant_id, state="queued", error=None, effects=()
         )
+        self._memory.asks[job_id], self._memory.verifies[job_id] = 1, verify
         return job_id
 
     async def find(self, job_id: JobID) -> Job | None:
         job = self._memory.jobs.get(job_id)
         return job if job and job.tenant_id == self._tenant_id else None
 
-    async def next_open(self) -> JobID | None:
+    async def next_open(self) -> OpenJob | None:
         mine = [job for job in self._memory.jobs.values() if job.tenant_id == self._tenant_id]
-        ordered = [job for state in ("running", "queued") for job in mine if job.state == state]
-        return ordered[0].job_id if ordered else None
+        for state in ("running", "queued"):
+            for job in mine:
+                if job.state == state:
+                    return OpenJob(
+                        job_id=job.job_id, is_resumed=state == "running", verify=self._memory.verifies[job.job_id]
+                    )
+        return None
+
+    async def asked(self) -> int:
+        jobs = self._memory.jobs.values()
+        queued = [job for job in jobs if (job.tenant_id, job.state) == (self._tenant_id, "queued")]
+        return self._memory.asks[queued[0].job_id] if queued else 0
 
     async def begin(self, lane: Lane, job_id: JobID, effects: Sequence[Effect]) -> int:
         self._check(lane)
@@ -158,20 +175,50 @@ class FakeJobs(Store):
         self._memory.jobs[job_id] = replace(job, state="running", effects=kept + new)
         return len(kept)
 
-    async def record_effect(
-        self, lane: Lane, job_id: JobID, position: int, *, room_id: RoomID | None, error: str | None
-    ) -> None:
+    async def record_results(self, lane: Lane, job_id: JobID, results: Sequence[Result]) -> None:
         self._check(lane)
         job = self._memory.jobs[job_id]
-        results = list(job.effects)
-        target = replace(results[position].target, room_id=room_id or results[position].target.room_id)
-        results[position] = EffectResult(target=target, state="failed" if error else "done", error=error)
-        self._memory.jobs[job_id] = replace(job, effects=tuple(results))
+        effects = list(job.effects)
+        for result in results:
+            assert result.is_withheld <= (result.error is not None)
+            target = effects[result.position].target
+            assert target.effect_id == effect_target(result.effect).effect_id
+            target = replace(target, room_id=result.room_id or target.room_id)
+            state = "failed" if result.error else "done"
+            effects[result.position] = EffectResult(target=target, state=state, error=result.error)
+            rewrite = rewrite_of(result.effect)
+            if rewrite and not result.error:
+                written = self._memory.written.setdefault((self._tenant_id, rewrite.subject), [])
+                written.append((rewrite.value, self._database.clock.monotonic()))
+        self._memory.jobs[job_id] = replace(job, effects=tuple(effects))
 
-    async def finish(self, lane: Lane, job_id: JobID, *, error: str | None) -> None:
+    async def tried_before(self, job_id: JobID, effects: Sequence[CreateRoom]) -> frozenset[EffectID]:
+        wanted = {effect_target(effect).effect_id for effect in effects}
+        return frozenset(
+            result.target.effect_id
+            for job in self._memory.jobs.values()
+            for result in job.effects
+            if (job.tenant_id, result.state != "done") == (self._tenant_id, True)
+            and job.job_id != job_id
+            and result.target.effect_id in wanted
+        )
+
+    async def written(self, subjects: Sequence[str]) -> Mapping[str, Sequence[Written]]:
+        now = self._database.clock.monotonic()
+        return {
+            subject: [
+                Written(value=value, age_seconds=now - at)
+                for value, at in self._memory.written.get((self._tenant_id, subject), [])
+            ]
+            for subject in subjects
+        }
+
+    async def finish(self, lane: Lane, job_id: JobID, outcome: JobOutcome) -> None:
         self._check(lane)
         job = self._memory.jobs[job_id]
-        self._memory.jobs[job_id] = replace(job, state="failed" if error else "done", error=error)
+        state = "failed" if outcome.error else "done"
+        self._memory.jobs[job_id] = replace(job, state=state, error=outcome.error)
+        self._memory.outcomes[job_id] = outcome
 
 
 class FakeKeys(Store):
@@ -197,8 +244,11 @@ class FakeKeys(Store):
         self._memory.keys[key.key_id] = (self._tenant_id, key, secret_sha256)
         return key
 
-    async def list_all(self) -> Sequence[IntegrationKey]:
-        return [key for owner, key, _ in self._memory.keys.values() if owner == self._tenant_id]
+    async def list_valid(self, *, after: str | None, limit: int) -> Sequence[IntegrationKey]:
+        mine = [key for owner, key, _ in self._memory.keys.values() if owner == self._tenant_id]
+        names = [key.key_id for key in mine]
+        first = 0 if after is None else names.index(after) + 1 if after in names else len(names)
+        return mine[first : first + limit]
 
     async def revoke(self, key_id: str) -> bool:
         found = self._memory.keys.get(key_id)
@@ -207,22 +257,46 @@ class FakeKeys(Store):
         del self._memory.keys[key_id]
         return True
 
+    async def revoke_all(self) -> int:
+        mine = [key_id for key_id, (owner, _, _) in self._memory.keys.items() if owner == self._tenant_id]
+        for key_id in mine:
+            del self._memory.keys[key_id]
+        return len(mine)
+
 
 class FakePeople(Store):
+    def __init__(self, database: Host, tenant_id: TenantID, tasks: FakePersonTasks) -> None:
+        super().__init__(database, tenant_id)
+        self._tasks = tasks
+
     async def find(self, member_id: MemberID) -> Person | None:
         return self._memory.people.get(member_id)
 
     async def member_ids(self, user_ids: Sequence[UserID]) -> Mapping[UserID, MemberID]:
         return {p.user_id: p.member_id for p in self._memory.people.values() if p.user_id in user_ids}
 
-    async def save(self, person: Person) -> None:
-        self._memory.people[person.member_id] = person
+    async def find_all(self, member_ids: Collection[MemberID]) -> Mapping[MemberID, Person]:
+        return {who: person for who in member_ids if (person := self._memory.people.get(who))}
+
+    async def save(self, *people: Person) -> None:
+        before = {person.member_id: self._memory.people.get(person.member_id) for person in people}
+        self._memory.people.update({person.member_id: person for person in people})
+        changed = [
+            (old, new)
+            for new in people
+            if (old := before[new.member_id]) and (old.active, old.super_admin) != (new.active, new.super_admin)
+        ]
+        await self._tasks.enqueue("standing", [new.member_id for _, new in changed])
+        await self._tasks.end_sessions([new.member_id for old, new in changed if old.active and not new.active])
 
     async def record_registered(self, user_id: UserID) -> None:
         self._memory.registered.add(user_id)
 
     async def record_profile_name(self, user_id: UserID, display_name: str) -> None:
         self._memory.profile_names[user_id] = display_name
+
+    async def record_profile_avatar(self, user_id: UserID, avatar_url: str) -> None:
+        self._memory.profile_avatars[user_id] = avatar_url
 
 
 class FakeInbox(Store):

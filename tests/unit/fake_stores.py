@@ -1,14 +1,16 @@
 """Stores of the read model and of desired state, in memory, as the ports want them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bridge.errors import Conflict
 from bridge.model.audit import Actor, AuditEntry
 from bridge.model.credential import IntegrationKey
+from bridge.model.erasure import Erasure
 from bridge.model.event import BusinessEvent, InboxItem, MatrixEvent, OutboxItem, Outcome, Receipt
 from bridge.model.ids import (
+    SPACE,
     DeliveryID,
     EventID,
     JobID,
@@ -19,19 +21,22 @@ from bridge.model.ids import (
     TenantID,
     UserID,
 )
-from bridge.model.job import Job, Lane
+from bridge.model.job import Job, JobOutcome, Lane
 from bridge.model.json import JsonObject
 from bridge.model.room import Observed, ObservedMembership, ObservedPerson, ObservedRoom, RoomKind
+from bridge.model.standing import PersonTask
 from bridge.model.tenant import (
     Member,
     Person,
     Role,
     Room,
     Tenant,
-    TenantSettings,
     TenantStatus,
 )
 from bridge.ports import Clock
+
+if TYPE_CHECKING:
+    from tests.unit.fake_person_tasks import FakePersonTasks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +57,7 @@ class Memory:
     people: dict[MemberID, Person] = field(default_factory=dict)
     registered: set[UserID] = field(default_factory=set)
     profile_names: dict[UserID, str] = field(default_factory=dict)
+    profile_avatars: dict[UserID, str] = field(default_factory=dict)
     rooms: dict[RoomID, tuple[TenantID, RoomKey, str]] = field(default_factory=dict)
     state: dict[tuple[RoomID, str, str], MatrixEvent] = field(default_factory=dict)
     messages: dict[EventID, MatrixEvent] = field(default_factory=dict)
@@ -62,11 +68,21 @@ class Memory:
     idempotency: dict[tuple[TenantID, str], tuple[bytes, list[DeliveryID]]] = field(default_factory=dict)
     deliveries: dict[DeliveryID, tuple[TenantID, RoomKey, BusinessEvent, OutboxID]] = field(default_factory=dict)
     jobs: dict[JobID, Job] = field(default_factory=dict)
+    asks: dict[JobID, int] = field(default_factory=dict)
+    verifies: dict[JobID, bool] = field(default_factory=dict)
+    outcomes: dict[JobID, JobOutcome] = field(default_factory=dict)
+    written: dict[tuple[TenantID, str], list[tuple[str, float]]] = field(default_factory=dict)
     keys: dict[str, tuple[TenantID, IntegrationKey, bytes]] = field(default_factory=dict)
     inbox: dict[RoomID, list[InboxItem]] = field(default_factory=dict)
     stray: dict[RoomID, list[InboxItem]] = field(default_factory=dict)
     quarantined: list[tuple[InboxItem, str]] = field(default_factory=list)
     audit: list[tuple[TenantID, Actor, AuditEntry]] = field(default_factory=list)
+    erasures: dict[str, Erasure] = field(default_factory=dict)
+    person_tasks: list[tuple[str, PersonTask]] = field(default_factory=list)
+    buried: list[tuple[PersonTask, str]] = field(default_factory=list)
+    task_number: int = 0
+    told: dict[MemberID, bool] = field(default_factory=dict)
+    epochs: dict[MemberID, int] = field(default_factory=dict)
 
 
 class Host(Protocol):
@@ -97,6 +113,10 @@ class Store:
 
 
 class FakeTenants(Store):
+    def __init__(self, database: Host, tenant_id: TenantID, tasks: "FakePersonTasks") -> None:
+        super().__init__(database, tenant_id)
+        self._tasks = tasks
+
     async def lock(self) -> None:
         self._database.locked.append(self._tenant_id)
 
@@ -107,6 +127,7 @@ class FakeTenants(Store):
     def _members(self) -> list[Member]:
         roles = self._memory.memberships.get(self._tenant_id, {})
         people = [(self._memory.people[member_id], role) for member_id, role in sorted(roles.items())]
+        is_suspended = self._memory.tenants[self._tenant_id].status is TenantStatus.SUSPENDED
         return [
             Member(
                 member_id=person.member_id,
@@ -114,33 +135,38 @@ class FakeTenants(Store):
                 role=role,
                 display_name=person.display_name,
                 active=person.active,
+                avatar_url=person.avatar_url,
+                has_other_active_tenant=is_suspended and self._is_elsewhere(person.member_id),
             )
             for person, role in people
         ]
 
-    async def save(
-        self, *, name: str, status: TenantStatus, settings: TenantSettings, revision: int, rooms: Sequence[Room]
-    ) -> None:
-        self._memory.tenants[self._tenant_id] = Tenant(
-            tenant_id=self._tenant_id,
-            name=name,
-            status=status,
-            settings=settings,
-            revision=revision,
-            rooms=tuple(rooms),
-            members=(),
+    async def save(self, tenant: Tenant) -> None:
+        before = self._memory.tenants.get(self._tenant_id)
+        self._memory.tenants[self._tenant_id] = replace(tenant, members=())
+        if before and before.status is not tenant.status:
+            await self._tasks.enqueue("standing", [member.member_id for member in tenant.members])
+
+    def _is_elsewhere(self, member_id: MemberID) -> bool:
+        return any(
+            member_id in self._memory.memberships.get(tenant_id, {})
+            for tenant_id, tenant in self._memory.tenants.items()
+            if tenant_id != self._tenant_id and tenant.status is TenantStatus.ACTIVE
         )
 
     async def save_room(self, room: Room) -> None:
         tenant = self._memory.tenants[self._tenant_id]
-        others = tuple(found for found in tenant.rooms if found.key != room.key)
-        self._memory.tenants[self._tenant_id] = replace(tenant, rooms=(*others, room))
+        rooms = {found.key: found for found in tenant.rooms} | {room.key: room}
+        self._memory.tenants[self._tenant_id] = replace(tenant, rooms=tuple(rooms.values()))
 
-    async def save_member(self, member_id: MemberID, role: Role) -> None:
-        self._memory.memberships.setdefault(self._tenant_id, {})[member_id] = role
+    async def save_members(self, roles: Mapping[MemberID, Role]) -> None:
+        self._memory.memberships.setdefault(self._tenant_id, {}).update(roles)
+        await self._tasks.review_expired(roles.keys())
 
-    async def remove_member(self, member_id: MemberID) -> None:
-        self._memory.memberships.get(self._tenant_id, {}).pop(member_id, None)
+    async def remove_members(self, member_ids: Collection[MemberID]) -> None:
+        for member_id in member_ids:
+            self._memory.memberships.get(self._tenant_id, {}).pop(member_id, None)
+        await self._tasks.end_sessions(member_ids)
 
     async def bump_revision(self) -> int:
         tenant = self._memory.tenants[self._tenant_id]
@@ -149,18 +175,31 @@ class FakeTenants(Store):
 
 
 class FakeRooms(Store):
+    async def rooms_of(self, user_id: UserID) -> Sequence[RoomID]:
+        rooms = [self._room(room_id, key) for key, room_id in (await self.room_ids()).items()]
+        inside = [
+            room for room in rooms if user_id in room.members and room.members[user_id].membership in {"join", "invite"}
+        ]
+        return [room.room_id for room in sorted(inside, key=lambda room: (room.key != SPACE, room.key))]
+
     async def observed(self) -> Observed:
         people = [self._memory.people[who] for who in self._memory.memberships.get(self._tenant_id, {})]
         return Observed(
             rooms={key: self._room(room_id, key) for key, room_id in (await self.room_ids()).items()},
-            people={
-                person.user_id: ObservedPerson(
-                    registered=person.user_id in self._memory.registered,
-                    profile_name=self._memory.profile_names.get(person.user_id),
-                )
-                for person in people
-            },
+            people=await self.observed_people([person.user_id for person in people]),
         )
+
+    async def observed_people(self, user_ids: Sequence[UserID]) -> Mapping[UserID, ObservedPerson]:
+        known = {person.user_id for person in self._memory.people.values()}
+        return {
+            user_id: ObservedPerson(
+                registered=user_id in self._memory.registered,
+                profile_name=self._memory.profile_names.get(user_id),
+                profile_avatar=self._memory.profile_avatars.get(user_id, ""),
+            )
+            for user_id in user_ids
+            if user_id in known
+        }
 
     def _room(self, room_id: RoomID, key: RoomKey) -> ObservedRoom:
         events = {found[1:]: event for found, event in self._memory.state.items() if found[0] == room_id}

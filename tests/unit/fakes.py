@@ -2,9 +2,10 @@
 
 import copy
 import itertools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 
 from bridge.errors import DependencyDown
 from bridge.model.audit import Actor, AuditEntry
@@ -21,7 +22,8 @@ from bridge.model.ids import (
     TenantID,
     UserID,
 )
-from bridge.model.job import Lane
+from bridge.model.job import Lane, TenantDue
+from bridge.model.standing import Standing
 from bridge.model.tenant import (
     Person,
     Tenant,
@@ -30,6 +32,8 @@ from bridge.model.tenant import (
     TenantSummary,
 )
 from tests.unit.fake_edges import FakeClock
+from tests.unit.fake_erasures import FakeErasures
+from tests.unit.fake_person_tasks import FakePersonTasks
 from tests.unit.fake_queues import FakeInbox, FakeJobs, FakeKeys, FakeOutbox, FakePeople
 from tests.unit.fake_stores import FakeMessages, FakeRooms, FakeTenants, Memory
 
@@ -40,23 +44,25 @@ class FakeWork:
     def __init__(self, database: "FakeDatabase", tenant_id: TenantID, actor: Actor | None) -> None:
         self._database, self._tenant_id, self._actor = database, tenant_id, actor
         self.is_accounted_for = actor is None
-        self.tenants = FakeTenants(database, tenant_id)
+        self.person_tasks = FakePersonTasks(database, tenant_id)
+        self.tenants = FakeTenants(database, tenant_id, self.person_tasks)
         self.rooms = FakeRooms(database, tenant_id)
         self.messages = FakeMessages(database, tenant_id)
         self.outbox = FakeOutbox(database, tenant_id)
         self.jobs = FakeJobs(database, tenant_id)
         self.keys = FakeKeys(database, tenant_id)
-        self.people = FakePeople(database, tenant_id)
+        self.people = FakePeople(database, tenant_id, self.person_tasks)
         self.inbox = FakeInbox(database, tenant_id)
+        self.erasures = FakeErasures(database, tenant_id)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         with self._database.undone_when_it_fails():
             yield
 
-    async def audit(self, entry: AuditEntry) -> None:
+    async def audit(self, *entries: AuditEntry) -> None:
         assert self._actor is not None
-        self._database.memory.audit.append((self._tenant_id, self._actor, entry))
+        self._database.memory.audit += [(self._tenant_id, self._actor, entry) for entry in entries]
         self.is_accounted_for = True
 
     def nothing_changed(self) -> None:
@@ -84,6 +90,7 @@ class FakeDatabase:
         self.fence = 1
         self.is_down = False
         self.locked: list[TenantID] = []
+        self.due: list[TenantDue] = []
         self.poison: dict[EventID, Exception] = {}
         self.at_hold: Callable[[], None] = lambda: None
         self.at_finish: Callable[[OutboxID], None] = lambda _outbox_id: None
@@ -121,6 +128,13 @@ class FakeDatabase:
         tenants = [self.memory.tenants[tenant_id] for tenant_id in behind]
         return [TenantSummary(tenant_id=t.tenant_id, name=t.name, status=t.status) for t in tenants]
 
+    async def tenants_due(self, *, verify_seconds: float, look_seconds: float) -> Sequence[TenantDue]:
+        assert verify_seconds > look_seconds > 0
+        return self.due
+
+    async def known_rooms(self, room_ids: Sequence[RoomID]) -> frozenset[RoomID]:
+        return frozenset(room_ids) & self.memory.rooms.keys()
+
     async def tenant_of_room(self, room_id: RoomID) -> TenantID | None:
         found = self.memory.rooms.get(room_id)
         return found[0] if found else None
@@ -138,6 +152,40 @@ class FakeDatabase:
             for tenant in self.memory.tenants.values()
             if tenant.status is TenantStatus.ACTIVE
             and (role := self.memory.memberships.get(tenant.tenant_id, {}).get(member_id))
+        ]
+
+    async def suspended_tenants_of(self, member_ids: Collection[MemberID]) -> Sequence[TenantID]:
+        return [
+            tenant_id
+            for tenant_id, tenant in sorted(self.memory.tenants.items())
+            if tenant.status is TenantStatus.SUSPENDED
+            and not self.memory.memberships.get(tenant_id, {}).keys().isdisjoint(member_ids)
+        ]
+
+    async def tenant_ids_of_person(self, member_id: MemberID) -> Sequence[TenantID]:
+        return sorted(owner for owner, roles in self.memory.memberships.items() if member_id in roles)
+
+    async def standings(self, member_ids: Collection[MemberID]) -> Sequence[Standing]:
+        return [
+            Standing(
+                member_id=person.member_id,
+                user_id=person.user_id,
+                is_registered=person.user_id in self.memory.registered,
+                is_active=person.active,
+                is_super_admin=person.super_admin,
+                has_active_tenant=bool(await self.tenants_of_person(person.member_id)),
+                suspended_tenants=tuple(await self.suspended_tenants_of([person.member_id])),
+                is_expired=self.memory.told.get(person.member_id, False),
+            )
+            for member_id in sorted(member_ids)
+            if (person := self.memory.people.get(member_id))
+        ]
+
+    async def tenants_to_remove(self, now: datetime) -> Sequence[TenantID]:
+        return [
+            tenant_id
+            for tenant_id, tenant in sorted(self.memory.tenants.items())
+            if tenant.removes_at and tenant.removes_at <= now and tenant.status is not TenantStatus.REMOVED
         ]
 
     async def allowed_origins(self, member_id: MemberID | None) -> frozenset[str]:
@@ -169,6 +217,7 @@ class FakeDatabase:
                 user_id=member.user_id,
                 display_name=member.display_name,
                 active=member.active,
+                avatar_url=member.avatar_url,
             )
 
     def put_room(self, tenant_id: TenantID, room_id: RoomID, key: RoomKey, room_type: str = "general") -> None:

@@ -3,6 +3,11 @@
 from dataclasses import dataclass, field
 
 from bridge.actions.change_integration_keys import CreateIntegrationKey, ListIntegrationKeys, RevokeIntegrationKey
+from bridge.actions.change_role import ChangeRole
+from bridge.actions.change_rooms import AddRoom, ArchiveRoom, ChangeRoom
+from bridge.actions.erase_person import AskForErasure
+from bridge.actions.explain_membership import ExplainMembership
+from bridge.actions.offboard_tenant import OffboardTenant
 from bridge.actions.open_ai_room import OpenAiRoom
 from bridge.actions.open_session import CloseSession, OpenSession
 from bridge.actions.plan_tenant import PlanTenant
@@ -10,7 +15,8 @@ from bridge.actions.put_member import PutMember
 from bridge.actions.put_person import PutPerson
 from bridge.actions.relay_event import PreviewEvent, RelayEvent, ShowDelivery
 from bridge.actions.remove_member import RemoveMember
-from bridge.actions.show_tenant import ListTenants, RequestReconcile, ShowJob, ShowTenant
+from bridge.actions.replace_members import ReplaceMembers
+from bridge.actions.show_tenant import ListTenants, RequestReconcile, ShowJob, ShowPerson, ShowTenant
 from bridge.actions.upsert_tenant import UpsertTenant
 from bridge.api.call import Actions
 from tests.unit.fake_edges import FakeClock, FakeEntropy, FakeHomeserver, FakeSessions, FakeVerifier
@@ -28,6 +34,7 @@ class House:
     entropy: FakeEntropy = field(default_factory=FakeEntropy)
     clock: FakeClock = field(default_factory=FakeClock)
     is_ready: bool = True
+    max_removal_percent: int = 20
     is_draining: bool = False
 
     def actions(self) -> Actions:
@@ -40,7 +47,18 @@ class House:
             request_reconcile=RequestReconcile(database=database, house=HOUSE),
             show_job=ShowJob(database=database),
             put_member=PutMember(database=database, house=HOUSE, entropy=entropy),
-            remove_member=RemoveMember(database=database, house=HOUSE),
+            offboard_tenant=OffboardTenant(database=database, house=HOUSE, clock=self.clock, usual_days=30),
+            add_room=AddRoom(database=database, house=HOUSE),
+            change_room=ChangeRoom(database=database, house=HOUSE),
+            archive_room=ArchiveRoom(database=database, house=HOUSE),
+            explain_membership=ExplainMembership(database=database, house=HOUSE),
+            remove_member=RemoveMember(database=database, house=HOUSE, entropy=entropy),
+            replace_members=ReplaceMembers(
+                database=database, house=HOUSE, entropy=entropy, max_removal_percent=self.max_removal_percent
+            ),
+            change_role=ChangeRole(database=database, house=HOUSE, entropy=entropy),
+            show_person=ShowPerson(database=database),
+            ask_for_erasure=AskForErasure(database=database, entropy=entropy),
             put_person=PutPerson(database=database, house=HOUSE, entropy=entropy),
             create_integration_key=CreateIntegrationKey(database=database, entropy=entropy),
             list_integration_keys=ListIntegrationKeys(database=database),

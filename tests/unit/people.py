@@ -1,10 +1,13 @@
 """The house, the tenants and the people that the tests are told with."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
-from bridge.model.ids import SPACE, MemberID, RoomID, RoomKey, TenantID, UserID
+from bridge.model.ids import SPACE, MemberID, RoomID, RoomKey, TenantID, UserID, group_key
 from bridge.model.room import Bots, Desired, MatrixHouse, Observed, ObservedMembership, ObservedPerson, ObservedRoom
 from bridge.model.tenant import Member, Role, Room, RoomType, Tenant, TenantSettings, TenantStatus
+from bridge.policy.layout import groups_of
 
 SERVER = "s"
 BOTS = Bots(
@@ -41,6 +44,11 @@ def member(name: str, role: str = "member", *, active: bool = True, display_name
     )
 
 
+def room(key: str, **more: Any) -> Room:
+    """Return a room of the type ``custom``, named after its key, unless ``more`` says otherwise."""
+    return replace(Room(key=RoomKey(key), type=RoomType.CUSTOM, name=key.capitalize()), **more)
+
+
 def tenant_of(
     *members: Member,
     rooms: tuple[Room, ...] = (Room(key=GENERAL, type=RoomType.GENERAL, name="General"),),
@@ -60,8 +68,9 @@ def tenant_of(
 
 
 def room_ids_of(tenant: Tenant) -> Mapping[RoomKey, RoomID]:
-    """Return ids for the space and for each room of a tenant, as if all of them stood."""
-    return {key: room_id(key, tenant.tenant_id) for key in (SPACE, *(room.key for room in tenant.rooms))}
+    """Return ids for the space, each group and each room of a tenant, as if all of them stood."""
+    groups = (group_key(name) for name in groups_of(tenant))
+    return {key: room_id(key, tenant.tenant_id) for key in (SPACE, *groups, *(room.key for room in tenant.rooms))}
 
 
 def stand(desired: Desired, room_ids: Mapping[RoomKey, RoomID]) -> Observed:
@@ -80,6 +89,7 @@ def stand(desired: Desired, room_ids: Mapping[RoomKey, RoomID]) -> Observed:
             for key, room in desired.rooms.items()
         },
         people={
-            user_id: ObservedPerson(registered=True, profile_name=name) for user_id, name in desired.people.items()
+            user_id: ObservedPerson(registered=True, profile_name=name, profile_avatar=desired.avatars.get(user_id, ""))
+            for user_id, name in desired.people.items()
         },
     )

@@ -103,5 +103,5 @@ def test_metrics_are_labelled_by_kinds_and_never_by_ids() -> None:
     assert len(metrics) > 15
     labels = {name for metric in metrics for name in metric._labelnames}
     assert labels == {
-        "act", "by", "direction", "method", "outcome", "queue", "reason", "route", "status", "stream",
+        "act", "by", "direction", "kind", "method", "outcome", "queue", "reason", "route", "status", "stream",
     }  # fmt: skip

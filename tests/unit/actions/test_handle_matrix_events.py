@@ -212,13 +212,26 @@ async def test_drift_asks_for_one_reconcile() -> None:
 @pytest.mark.parametrize(
     "event",
     [
-        state(1, "m.room.member", {"membership": "join"}, user("ben"), sender=user("ben")),
-        state(1, "m.room.member", {"membership": "join"}, user("mallory"), sender=BOTS.creator),
-        state(1, "m.room.name", {"name": "General"}, sender=user("anna")),
         state(1, "m.room.name", {"name": "Other"}, sender=BOTS.creator),
+        state(1, "m.room.member", {"membership": "invite"}, user("mallory"), sender=BOTS.creator),
     ],
 )
-async def test_what_is_as_desired_or_our_own_doing_asks_for_none(event: MatrixEvent) -> None:
+async def test_drift_in_our_own_name_is_drift(event: MatrixEvent) -> None:
+    inbox = Inbox(event)
+    await inbox.run()
+    assert [job.state for job in inbox.database.memory.jobs.values()] == ["queued"]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        state(1, "m.room.member", {"membership": "join"}, user("ben"), sender=user("ben")),
+        state(1, "m.room.member", {"membership": "invite"}, user("ben"), sender=BOTS.creator),
+        state(1, "m.room.name", {"name": "General"}, sender=user("anna")),
+        state(1, "m.room.name", {"name": "General"}, sender=BOTS.creator),
+    ],
+)
+async def test_what_is_as_desired_asks_for_none(event: MatrixEvent) -> None:
     inbox = Inbox(event)
     await inbox.run()
     assert inbox.database.memory.jobs == {}

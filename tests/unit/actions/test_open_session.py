@@ -1,5 +1,6 @@
 """Signing in: one token opens one session, for people who are welcome."""
 
+import asyncio
 import hashlib
 from dataclasses import replace
 
@@ -10,8 +11,9 @@ from bridge.actions.open_session import CloseSession
 from bridge.errors import DependencyDown, Forbidden, HomeserverRefused, UnknownCredential
 from bridge.model.credential import SessionCredential
 from bridge.model.ids import SPACE, DeviceID, MemberID, UserID
+from bridge.model.session import Login
 from bridge.model.tenant import Person, Role, TenantStatus
-from tests.unit.fake_edges import AWAY, refusal
+from tests.unit.fake_edges import AWAY, FakeHomeserver, refusal
 from tests.unit.house import House
 from tests.unit.people import ACME, BOTS, GLOBEX, member, room_id, tenant_of, user
 
@@ -118,6 +120,55 @@ async def test_a_refusal_of_synapse_opens_no_session() -> None:
     with pytest.raises(HomeserverRefused):
         await house.open_session()("ben/1", device_id=None)
     assert house.sessions.opened == {}
+
+
+async def test_a_session_waits_until_the_ones_before_it_are_ended() -> None:
+    house = make()
+    async with house.database.work(ACME) as work:
+        await work.person_tasks.enqueue("log_out", [MemberID("ben")])
+    opening = asyncio.create_task(house.open_session()("ben/1", device_id=None))
+    done, _ = await asyncio.wait({opening}, timeout=0.2)
+    assert not done
+    assert house.homeserver.logins == []
+    house.database.memory.person_tasks.clear()
+    assert (await opening).person.member_id == "ben"
+
+
+async def test_when_the_end_of_earlier_sessions_takes_long_the_person_is_told_to_try_again() -> None:
+    house = make()
+    async with house.database.work(ACME) as work:
+        await work.person_tasks.enqueue("standing", [MemberID("ben")])
+    opening = asyncio.create_task(house.open_session()("ben/1", device_id=None))
+    await asyncio.sleep(0)
+    house.clock.pass_seconds(5)
+    with pytest.raises(DependencyDown):
+        await opening
+    house.database.memory.person_tasks.clear()
+    await house.open_session()("ben/1", device_id=None)  # the token was given back
+
+
+async def test_sessions_that_end_while_one_is_opened_end_that_one_too() -> None:
+    house = make()
+
+    async def log_in(user_id: UserID, device_id: DeviceID | None) -> Login:
+        house.sessions.epochs[MemberID("ben")] = 1
+        return await FakeHomeserver.log_in(house.homeserver, user_id, device_id)
+
+    house.homeserver.log_in = log_in  # type: ignore[method-assign]
+    with pytest.raises(DependencyDown):
+        await house.open_session()("ben/1", device_id=None)
+    assert house.sessions.opened == {}
+    assert house.homeserver.logged_out == ["MADE"]
+
+
+async def test_the_homeserver_is_told_to_wait_while_earlier_sessions_are_ended() -> None:
+    house = make()
+    decide = DecideLogin(database=house.database, bots=BOTS, human_prefix="u_")
+    async with house.database.work(ACME) as work:
+        await work.person_tasks.enqueue("log_out", [MemberID("ben")])
+    sentence = await decide(user("ben"))
+    assert sentence is not None
+    assert "try again" in sentence
 
 
 CREDENTIAL = SessionCredential(session_id=b"s".hex(), member_id=MemberID("ben"), user_id=user("ben"), device_id="PHONE")

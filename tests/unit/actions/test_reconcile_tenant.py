@@ -31,7 +31,10 @@ class Site:
         self.database, self.homeserver = FakeDatabase(), FakeHomeserver()
         self.database.put_tenant(tenant_of(member("anna", "owner"), member("ben"), rooms=ROOMS))
         apply = ApplyEffect(database=self.database, homeserver=self.homeserver)
-        self.reconcile = ReconcileTenant(database=self.database, homeserver=self.homeserver, house=HOUSE, apply=apply)
+        self.clock = self.database.clock
+        self.reconcile = ReconcileTenant(
+            database=self.database, homeserver=self.homeserver, house=HOUSE, apply=apply, clock=self.clock
+        )
 
     async def ask(self) -> JobID:
         async with self.database.work(ACME) as work:
@@ -256,7 +259,7 @@ async def test_whom_the_tenant_lost_is_taken_out_of_everything() -> None:
     await site.ask()
     await site.run()
     async with site.database.work(ACME) as work:
-        await work.tenants.remove_member("ben")
+        await work.tenants.remove_members(["ben"])
     await site.ask()
     await site.run()
     assert all(user("ben") not in site.members(key) for key in (SPACE, GENERAL, NEWS))

@@ -63,6 +63,7 @@ class Api:
             member_id=MemberID(member_id),
             device_id=DeviceID("D"),
             expires_at=self.house.clock.now(),
+            epoch=0,
         )
         return SESSION_TOKEN
 

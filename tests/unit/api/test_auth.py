@@ -42,6 +42,7 @@ async def make() -> Authenticator:
         member_id=MemberID("ben"),
         device_id=DeviceID("D"),
         expires_at=house.clock.now(),
+        epoch=0,
     )
     return Authenticator(platform_key=PLATFORM_KEY, database=house.database, sessions=house.sessions)
 

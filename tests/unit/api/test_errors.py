@@ -9,7 +9,15 @@ from aiohttp.test_utils import make_mocked_request
 
 from bridge import errors
 from bridge.api.middleware import render_errors
-from bridge.errors import BitnexusError, ConfigError, DependencyDown, HomeserverRefused, InvalidInput, LimitExceeded
+from bridge.errors import (
+    BitnexusError,
+    ConfigError,
+    DependencyDown,
+    HomeserverRefused,
+    InvalidInput,
+    LimitExceeded,
+    NeedsConfirmation,
+)
 from bridge.matrix.appservice import render_errors as render_appservice_errors
 from tests.unit.api.asking import PLATFORM_KEY, Api, json_of
 
@@ -55,6 +63,8 @@ def instance_of(name: str) -> BitnexusError:
         return kind("sentence", errcode="M_FORBIDDEN", http_status=403)
     if issubclass(kind, LimitExceeded | DependencyDown):
         return kind("sentence", retry_after_ms=2500)
+    if issubclass(kind, NeedsConfirmation):
+        return kind("sentence", plan={"hash": "h"})
     return kind("sentence", path="$.x") if issubclass(kind, InvalidInput) else kind("sentence")
 
 
@@ -71,7 +81,8 @@ async def test_each_is_a_matrix_standard_error(name: str) -> None:
         assert isinstance(answer, web.Response)
         assert answer.status == error.status
         assert answer.content_type == "application/json"
-        assert json_of(answer) == {"errcode": error.errcode, "error": "sentence", **error.details}
+        plan = {"plan": {"hash": "h"}} if isinstance(error, NeedsConfirmation) else {}
+        assert json_of(answer) == {"errcode": error.errcode, "error": "sentence", **error.details, **plan}
     if isinstance(error, LimitExceeded | DependencyDown):
         answer = await render_errors(request, fail)
         assert answer.headers["Retry-After"] == "2"

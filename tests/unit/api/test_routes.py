@@ -149,6 +149,8 @@ class Reading(ast.NodeVisitor):
         if isinstance(node.value, ast.Name) and node.value.id == "call":
             if node.attr in {"platform", "integration", "session"}:
                 self.credentials.add(node.attr)
+            if node.attr == "administrator":
+                self.credentials |= {"platform", "session"}
             if node.attr == "limit":
                 self.query.add("limit")
             if node.attr == "tenant_id":
@@ -160,7 +162,7 @@ class Reading(ast.NodeVisitor):
         first = node.args[0] if node.args else None
         if called == "call.body_as" and isinstance(first, ast.Name):
             self.bodies.add(first.id)
-        if called in {"call.flag", "call.request.query.get"} and isinstance(first, ast.Constant):
+        if called in {"call.flag", "call.number", "call.request.query.get"} and isinstance(first, ast.Constant):
             self.query.add(str(first.value))
         if called == "call.path" and isinstance(first, ast.Constant):
             self.path_names.add(str(first.value))

@@ -12,9 +12,19 @@ from typing import Any, Literal
 
 import msgspec
 
-from bridge.model.effect import CreateRoom, Effect, JoinUser, RegisterUser, RemoveUser, SetDisplayName, SetState
+from bridge.model.effect import (
+    CreateRoom,
+    Effect,
+    JoinUser,
+    RegisterUser,
+    RemoveUser,
+    SetAvatar,
+    SetDisplayName,
+    SetState,
+)
 from bridge.model.ids import MemberID, RoomKey, UserID
 from bridge.model.room import (
+    MatrixHouse,
     Membership,
     Observed,
     ObservedMembership,
@@ -25,6 +35,7 @@ from bridge.model.tenant import Access, Room, RoomType, Tenant, TenantStatus
 from bridge.policy.layout import lay_out
 from bridge.policy.reconcile import reconcile
 from tests.unit.people import BOTS, HOUSE, HOUSE_11, member, room_id, room_ids_of, stand, tenant_of, user
+from tests.unit.policy.simulator import Matrix, apply
 
 FOLDER = Path(__file__).parent / "cases"
 NOTHING = Observed(rooms={}, people={})
@@ -49,6 +60,8 @@ class CaseRoom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     optional: bool = False
     personal: bool = False
     archived: bool = False
+    group: str = ""
+    avatar_url: str = ""
 
 
 class CaseTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,6 +70,9 @@ class CaseTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status: str = "active"
     inactive: tuple[str, ...] = ()
     names: dict[str, str] = {}
+    avatars: dict[str, str] = {}
+    elsewhere: tuple[str, ...] = ()
+    """Those who have another tenant that is active."""
 
 
 class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,21 +90,48 @@ def load(path: Path) -> Case:
 
 def run(case: Case) -> list[list[Any]]:
     """Return the effects that the case leads to, in short form."""
-    house = HOUSE_11 if case.room_version == "11" else HOUSE
-    observed = NOTHING
+    return [_short(effect) for effect in plan(case)]
+
+
+def plan(case: Case) -> tuple[Effect, ...]:
+    """Return the effects that the case leads to."""
+    house, observed = _house(case), _observed(case)
+    ids = {key: room.room_id for key, room in observed.rooms.items()}
+    return reconcile(lay_out(_tenant(case.tenant), house, ids), observed, BOTS)
+
+
+def left_after(case: Case) -> list[list[Any]]:
+    """Return what is still to be done once Matrix, as strict as Synapse, has made the case's effects."""
+    observed, tenant = _observed(case), _tenant(case.tenant)
+    matrix, ids = Matrix.of(observed, _house(case)), {key: room.room_id for key, room in observed.rooms.items()}
+    apply(matrix, plan(case), ids)
+    seen = matrix.observe(ids, [member.user_id for member in tenant.members])
+    return [_short(effect) for effect in reconcile(lay_out(tenant, _house(case), ids), seen, BOTS)]
+
+
+def _house(case: Case) -> MatrixHouse:
+    return HOUSE_11 if case.room_version == "11" else HOUSE
+
+
+def _observed(case: Case) -> Observed:
+    """Return what stands when the case begins."""
+    house, observed = _house(case), NOTHING
     if case.before != "nothing":
         before = _tenant(case.before or case.tenant)
         observed = stand(lay_out(before, house, room_ids_of(before)), room_ids_of(before))
     for verb, *about in case.meanwhile:
         observed = _happen(observed, verb, about)
-    ids = {key: room.room_id for key, room in observed.rooms.items()}
-    return [_short(effect) for effect in reconcile(lay_out(_tenant(case.tenant), house, ids), observed, BOTS)]
+    return observed
 
 
 def _tenant(told: CaseTenant) -> Tenant:
     return tenant_of(
         *(
-            member(name, role, active=name not in told.inactive, display_name=told.names.get(name))
+            replace(
+                member(name, role, active=name not in told.inactive, display_name=told.names.get(name)),
+                avatar_url=told.avatars.get(name, ""),
+                has_other_active_tenant=name in told.elsewhere,
+            )
             for name, role in told.members.items()
         ),
         rooms=tuple(_room(room) for room in told.rooms),
@@ -107,6 +150,8 @@ def _room(told: CaseRoom) -> Room:
         member_ids=frozenset(MemberID(name) for name in told.members),
         personal=told.personal,
         archived=told.archived,
+        group=told.group,
+        avatar_url=told.avatar_url,
     )
 
 
@@ -127,6 +172,8 @@ def _change_room(room: ObservedRoom, verb: str, *about: Any) -> ObservedRoom:
     if verb == "state":
         event_type, state_key, content = about
         return replace(room, state={**room.state, (event_type, state_key): content})
+    if verb == "has no":
+        return replace(room, state={key: content for key, content in room.state.items() if key != tuple(about)})
     if verb == "is missing":
         return replace(room, members={k: m for k, m in room.members.items() if k != user(about[0])})
     sender = user(about[1] if len(about) > 1 else about[0])
@@ -140,10 +187,8 @@ def _with_person(observed: Observed, name: str, person: ObservedPerson) -> Obser
 
 def _short(effect: Effect) -> list[Any]:
     match effect:
-        case RegisterUser():
-            return ["register", _name(effect.user_id)]
-        case SetDisplayName():
-            return ["call", _name(effect.user_id), effect.display_name]
+        case RegisterUser() | SetDisplayName() | SetAvatar():
+            return _short_of_person(effect)
         case CreateRoom():
             return ["create", effect.room_key, *(_name(bot) for bot in effect.bots)]
         case SetState():
@@ -154,6 +199,16 @@ def _short(effect: Effect) -> list[Any]:
         case RemoveUser():
             assert effect.room_id == room_id(effect.room_key)
             return ["remove", effect.room_key, _name(effect.user_id)]
+
+
+def _short_of_person(effect: RegisterUser | SetDisplayName | SetAvatar) -> list[Any]:
+    match effect:
+        case RegisterUser():
+            return ["register", _name(effect.user_id)]
+        case SetDisplayName():
+            return ["call", _name(effect.user_id), effect.display_name]
+        case SetAvatar():
+            return ["picture", _name(effect.user_id), effect.avatar_url]
 
 
 def _name(user_id: UserID) -> str:

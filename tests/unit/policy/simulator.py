@@ -11,6 +11,7 @@ from bridge.model.effect import (
     JoinUser,
     RegisterUser,
     RemoveUser,
+    SetAvatar,
     SetDisplayName,
     SetState,
     resolve_content,
@@ -56,7 +57,18 @@ class Matrix:
     house: MatrixHouse
     rooms: dict[RoomID, StandingRoom] = field(default_factory=dict)
     accounts: dict[UserID, str | None] = field(default_factory=dict)
+    avatars: dict[UserID, str] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
+
+    @staticmethod
+    def of(observed: Observed, house: MatrixHouse) -> "Matrix":
+        """Return a homeserver on which exactly this stands."""
+        rooms = observed.rooms.values()
+        return Matrix(
+            house=house,
+            rooms={room.room_id: StandingRoom(state=dict(room.state), members=dict(room.members)) for room in rooms},
+            accounts={user_id: seen.profile_name for user_id, seen in observed.people.items() if seen.registered},
+        )
 
     @property
     def bots(self) -> Bots:
@@ -70,6 +82,11 @@ class Matrix:
         self.requests.append(f"set_display_name {user_id}")
         self._must(user_id in self.accounts, "set the name of an account that does not exist")
         self.accounts[user_id] = display_name
+
+    def set_avatar(self, user_id: UserID, avatar_url: str) -> None:
+        self.requests.append(f"set_avatar {user_id}")
+        self._must(user_id in self.accounts, "set the picture of an account that does not exist")
+        self.avatars[user_id] = avatar_url
 
     def create_room(self, effect: CreateRoom) -> RoomID:
         """Make a room whose creator is in it and whose other bots are invited."""
@@ -96,9 +113,11 @@ class Matrix:
 
     def invite(self, room_id: RoomID, user_id: UserID) -> None:
         self.requests.append(f"invite {room_id} {user_id}")
-        room = self._room_with_creator(room_id)
+        inviter = self.bots.keeper if user_id == self.bots.creator else self.bots.creator
+        room = self.rooms.get(room_id)
+        self._must(room and room.membership(inviter) == "join", "invite into a room where the inviter is not")
         self._must(room.membership(user_id) not in {"join", "ban"}, "invite somebody who is in, or banned")
-        room.put(user_id, "invite", self.bots.creator)
+        room.put(user_id, "invite", inviter)
 
     def join(self, room_id: RoomID, user_id: UserID) -> None:
         self.requests.append(f"join {room_id} {user_id}")
@@ -130,7 +149,11 @@ class Matrix:
                 for key, room_id in room_ids.items()
             },
             people={
-                user_id: ObservedPerson(registered=user_id in self.accounts, profile_name=self.accounts.get(user_id))
+                user_id: ObservedPerson(
+                    registered=user_id in self.accounts,
+                    profile_name=self.accounts.get(user_id),
+                    profile_avatar=self.avatars.get(user_id, ""),
+                )
                 for user_id in people
             },
         )
@@ -169,6 +192,8 @@ def apply(matrix: Matrix, effects: Iterable[Effect], room_ids: dict[RoomKey, Roo
                 matrix.register(effect.user_id)
             case SetDisplayName():
                 matrix.set_display_name(effect.user_id, effect.display_name)
+            case SetAvatar():
+                matrix.set_avatar(effect.user_id, effect.avatar_url)
             case CreateRoom():
                 room_ids[effect.room_key] = _create(matrix, _resolved(effect, room_ids))
             case SetState() | JoinUser() | RemoveUser():

@@ -1,12 +1,14 @@
 """Tenants, and Matrix in whatever state people have brought it to."""
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
-from bridge.model.ids import SPACE, MemberID, RoomID, RoomKey, TenantID, UserID
+from bridge.model.ids import SPACE, MemberID, RoomID, RoomKey, TenantID, UserID, group_key
 from bridge.model.json import JsonObject
 from bridge.model.room import DesiredRoom, MatrixHouse, ObservedMembership, StateKey
 from bridge.model.tenant import Access, Member, Role, Room, RoomType, Tenant, TenantStatus
-from bridge.policy.layout import lay_out
+from bridge.policy.layout import groups_of, lay_out
 from tests.unit.people import ACME, BOTS, HOUSE, HOUSE_11, member, room_id, tenant_of, user
 from tests.unit.policy.simulator import Matrix, StandingRoom
 
@@ -25,7 +27,9 @@ _LISTED = st.frozensets(st.sampled_from(NAMES))
 _NAMES = st.lists(st.sampled_from(NAMES), unique=True)
 _PEOPLE = st.lists(st.sampled_from(NAMES + STRANGERS), unique=True)
 _KEYS = st.lists(st.sampled_from(KEYS), unique=True)
-_STATUSES = st.sampled_from([TenantStatus.ACTIVE, TenantStatus.ACTIVE, TenantStatus.SUSPENDED])
+_STATUSES = st.sampled_from([*[TenantStatus.ACTIVE] * 4, *TenantStatus])
+_GROUPS = st.sampled_from(["", "Sales", "Sales & more"])
+_AVATARS = st.sampled_from(["", "", "mxc://s/one", "mxc://s/two"])
 _MEMBERSHIPS = st.sampled_from(["join", "join", "invite", "leave", "ban", "knock"])
 _BOTS_MEMBERSHIPS = st.sampled_from(["join", "invite", "leave"])
 _LINKS = st.sampled_from(["m.space.child", "m.space.parent"])
@@ -47,13 +51,16 @@ def _rooms(draw: st.DrawFn, key: str) -> Room:
         member_ids=frozenset(MemberID(name) for name in listed),
         personal=draw(_BOOLEANS),
         archived=draw(_BOOLEANS),
+        group=draw(_GROUPS),
+        avatar_url=draw(_AVATARS),
     )
 
 
 @st.composite
 def _members(draw: st.DrawFn, name: str) -> Member:
     display_name = (name.capitalize(), "Somebody")[draw(_BOOLEANS)]
-    return member(name, draw(_ROLES).value, active=draw(_BOOLEANS), display_name=display_name)
+    person = member(name, draw(_ROLES).value, active=draw(_BOOLEANS), display_name=display_name)
+    return replace(person, avatar_url=draw(_AVATARS), has_other_active_tenant=draw(_BOOLEANS))
 
 
 _ROOMS = {key: _rooms(key) for key in KEYS}
@@ -74,7 +81,8 @@ def tenants(draw: st.DrawFn, tenant_id: TenantID = ACME) -> Tenant:
 @st.composite
 def standing(draw: st.DrawFn, tenant: Tenant, house: MatrixHouse = HOUSE) -> tuple[Matrix, dict[RoomKey, RoomID]]:
     """Return Matrix with some of a tenant's rooms, their state and people meddled with, and the ids of those rooms."""
-    keys = (SPACE, *(room.key for room in tenant.rooms))
+    groups = (*groups_of(tenant), "of old")
+    keys = (SPACE, *(group_key(name) for name in groups), *(room.key for room in tenant.rooms))
     ids = {key: room_id(key, tenant.tenant_id) for key in keys if draw(_BOOLEANS)}
     desired = lay_out(tenant, house, ids)
     matrix = Matrix(house=house)
@@ -83,6 +91,7 @@ def standing(draw: st.DrawFn, tenant: Tenant, house: MatrixHouse = HOUSE) -> tup
     for name in NAMES:
         if draw(_BOOLEANS) or _is_anywhere(matrix, user(name)):
             matrix.accounts[user(name)] = (None, "Old Name", name.capitalize())[draw(_THIRDS)]
+            matrix.avatars[user(name)] = draw(_AVATARS)
     return matrix, ids
 
 

@@ -1,4 +1,4 @@
-"""Drift: whatever makes reconcile do something is noticed, and what our own bots do is not."""
+"""Drift: whatever makes reconcile do something is noticed, whoever did it, and the echo of our own writes is not."""
 
 from dataclasses import replace
 
@@ -46,13 +46,25 @@ def state_event(
         (state_event("m.room.member", {"membership": "join"}, state_key=user("ben")), False),
         (state_event("m.room.member", {"membership": "leave"}, state_key=user("ben")), True),
         (state_event("m.room.member", {"membership": "leave"}, state_key=BOTS.relay), True),
-        (state_event("m.room.member", {"membership": "join"}, state_key=user("eve"), sender=BOTS.creator), False),
+        (state_event("m.room.member", {"membership": "join"}, state_key=user("eve"), sender=BOTS.creator), True),
+        (state_event("m.room.member", {"membership": "invite"}, state_key=user("eve"), sender=BOTS.creator), True),
+        (state_event("m.room.member", {"membership": "invite"}, state_key=user("ben"), sender=BOTS.creator), False),
+        (state_event("m.room.member", {"membership": "invite"}, state_key=user("ben"), sender=ANNA), True),
+        (state_event("m.room.member", {"membership": "leave"}, state_key=user("eve"), sender=BOTS.creator), False),
+        (state_event("m.room.member", {"membership": "leave"}, state_key=user("ben"), sender=BOTS.creator), True),
+        (state_event("m.room.member", {"membership": "join"}, state_key=BOTS.assistant, sender=BOTS.assistant), False),
+        (state_event("m.room.member", {"membership": "leave"}, state_key=BOTS.creator, sender=BOTS.creator), True),
         (state_event("m.room.name", {"name": "General"}), False),
         (state_event("m.room.name", {"name": "Eve's room"}), True),
-        (state_event("m.room.name", {"name": "Eve's room"}, sender=BOTS.creator), False),
+        (state_event("m.room.name", {"name": "General"}, sender=BOTS.creator), False),
+        (state_event("m.room.name", {"name": "Eve's room"}, sender=BOTS.creator), True),
         (state_event("m.room.name", {"name": "Eve's room"}, state_key=None), False),
         (state_event("m.room.pinned_events", {"pinned": ["$1"]}), False),
+        (state_event("m.room.tombstone", {"replacement_room": "!elsewhere"}), True),
+        (state_event("m.room.tombstone", {}), False),
+        (state_event("m.room.canonical_alias", {"alias": "#eve:s"}), True),
         (state_event("m.space.child", {"via": ["s"]}, state_key="!foreign"), True),
+        (state_event("m.space.child", {}, state_key="!foreign"), False),
         (state_event("m.space.parent", {"via": ["s"]}, state_key="!foreign"), True),
     ],
 )

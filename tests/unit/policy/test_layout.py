@@ -1,14 +1,17 @@
 """Tables: how a tenant is laid out, power levels, who belongs where."""
 
+from dataclasses import replace
+
 import pytest
 
-from bridge.model.ids import SPACE, MemberID, RoomKey
+from bridge.model.ids import SPACE, MemberID, RoomKey, UserID
+from bridge.model.json import canonical_json
 from bridge.model.room import MatrixHouse
 from bridge.model.tenant import Access, Role, Room, RoomType, TenantStatus
 from bridge.policy.layout import lay_out
 from bridge.policy.membership import bots_of_room, people_of_room, people_of_space
 from bridge.policy.power_levels import MAX_LISTED, level_of, power_levels, role_of_level
-from tests.unit.people import ACME, BOTS, GENERAL, HOUSE, HOUSE_11, member, room_ids_of, tenant_of, user
+from tests.unit.people import ACME, BOTS, GENERAL, HOUSE, HOUSE_11, member, room, room_ids_of, tenant_of, user
 
 STAFF = (
     member("anna", "owner"),
@@ -177,7 +180,7 @@ def test_the_level_that_a_content_gives(levels: dict[str, object], level: int) -
 @pytest.mark.parametrize("personal", [False, True])
 def test_both_creators_and_those_who_speak_are_in_a_room(room_type: RoomType, *, personal: bool) -> None:
     room = Room(key=RoomKey("x"), type=room_type, name="X", personal=personal)
-    speakers = {BOTS.assistant: room_type is RoomType.AI, BOTS.relay: not personal}
+    speakers = {BOTS.assistant: room_type is RoomType.AI, BOTS.relay: not personal and room_type is not RoomType.DM}
     assert bots_of_room(BOTS, room) == BOTS.creators | {bot for bot, speaks in speakers.items() if speaks}
 
 
@@ -193,12 +196,53 @@ def test_who_belongs() -> None:
     assert people_of_room(tenant, archived) == frozenset()
 
 
-@pytest.mark.parametrize("status", [TenantStatus.SUSPENDED, TenantStatus.ARCHIVED])
-def test_nobody_belongs_anywhere_while_the_tenant_is_not_active(status: TenantStatus) -> None:
+@pytest.mark.parametrize("status", [TenantStatus.ARCHIVED, TenantStatus.REMOVING, TenantStatus.REMOVED])
+def test_nobody_belongs_anywhere_in_a_tenant_that_is_neither_active_nor_suspended(status: TenantStatus) -> None:
     desired = lay_out(tenant_of(*STAFF, status=status), HOUSE, {})
     assert desired.tenant_id == ACME
     assert desired.people == {}
     assert all(room.people == frozenset() for room in desired.rooms.values())
+
+
+def test_who_has_another_active_tenant_is_out_of_a_suspended_one_and_all_others_stay() -> None:
+    anna, ben = member("anna", "owner"), member("ben", "admin")
+    tenant = tenant_of(replace(anna, has_other_active_tenant=True), ben, status=TenantStatus.SUSPENDED)
+    desired = lay_out(tenant, HOUSE, {})
+    assert {key: room.people for key, room in desired.rooms.items()} == {SPACE: {user("ben")}, GENERAL: {user("ben")}}
+    levels = desired.rooms[GENERAL].state["m.room.power_levels", ""]["users"]
+    assert (user("anna") in levels, levels[user("ben")]) == (False, 75)
+
+
+@pytest.mark.parametrize("status", [TenantStatus.REMOVING, TenantStatus.REMOVED])
+def test_nothing_is_made_for_a_tenant_that_is_being_removed(status: TenantStatus) -> None:
+    assert lay_out(tenant_of(*STAFF, status=status), HOUSE, {}).rooms == {}
+
+
+def test_another_active_tenant_means_nothing_while_this_one_is_active() -> None:
+    tenant = tenant_of(replace(member("anna"), has_other_active_tenant=True))
+    assert people_of_space(tenant) == {user("anna")}
+
+
+def test_pictures_are_kept_like_names_and_wanted_only_where_there_is_one() -> None:
+    rooms = (room("general", avatar_url="mxc://s/room"), room("plain"))
+    anna = replace(member("anna"), avatar_url="mxc://s/anna")
+    desired = lay_out(replace(tenant_of(anna, member("ben"), rooms=rooms), avatar_url="mxc://s/acme"), HOUSE, {})
+    pictures = {key: found.state.get(("m.room.avatar", "")) for key, found in desired.rooms.items()}
+    assert pictures == {SPACE: {"url": "mxc://s/acme"}, "general": {"url": "mxc://s/room"}, "plain": None}
+    assert desired.avatars == {user("anna"): "mxc://s/anna"}
+
+
+@pytest.mark.parametrize("server", ["chat.example.org", "s" * 230])
+@pytest.mark.parametrize("house", [HOUSE, HOUSE_11])
+def test_2000_people_of_any_role_fit_into_a_rooms_power_levels(house: MatrixHouse, server: str) -> None:
+    """An event has at most 65,536 bytes, whatever is around its content, and a user id at most 255."""
+    for role in Role:
+        crowd = [
+            replace(member(f"{n:04d}", role.value), user_id=UserID(f"@u_{'x' * 16}{n:04d}:{server}"))
+            for n in range(2000)
+        ]
+        content = power_levels(house, RoomType.GENERAL, crowd)
+        assert len(canonical_json(content)) < 60_000
 
 
 @pytest.mark.parametrize("role", Role)

@@ -85,6 +85,14 @@ def test_a_space_admits_only_whom_a_creator_invited(user_id: str, room: Room) ->
     )
 
 
+@given(people, rooms)
+def test_whom_somebody_else_took_out_comes_back_by_our_invitation_alone(user_id: str, room: Room) -> None:
+    member = room.member
+    if member is None or member.membership != "leave" or member.sender == user_id or member.sender in OURS:
+        return
+    assert not rules.decide_join(user_id, room, OURS).allowed
+
+
 @given(events(people), st.builds(Room, in_space=st.booleans()))
 def test_a_room_without_marker_lets_people_do_nothing_but_leave(event: Event, room: Room) -> None:
     if rules.decide_event(event, room, OURS).allowed:

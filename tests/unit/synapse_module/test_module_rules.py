@@ -177,6 +177,13 @@ JOINS = [
     ("bot anywhere", RELAY, GENERAL, Grant.BY_US),
     ("colleague", ANNA, GENERAL_FOR_COLLEAGUE, Grant.MEMBER_OF_TENANT),
     ("colleague, invited", ANNA, with_member(GENERAL_FOR_COLLEAGUE, "invite", BITNEXUS), Grant.MEMBER_OF_TENANT),
+    ("colleague who left", ANNA, with_member(GENERAL_FOR_COLLEAGUE, "leave", ANNA), Grant.MEMBER_OF_TENANT),
+    ("taken out by us", ANNA, with_member(GENERAL_FOR_COLLEAGUE, "leave", BITNEXUS), Grant.MEMBER_OF_TENANT),
+    ("taken out by our bot", ANNA, with_member(GENERAL_FOR_COLLEAGUE, "leave", RELAY), Grant.MEMBER_OF_TENANT),
+    ("kicked by a moderator", ANNA, with_member(GENERAL_FOR_COLLEAGUE, "leave", BEN), Refusal.EXCLUDED),
+    ("kicked, then invited by us", ANNA, with_member(GENERAL_FOR_COLLEAGUE, "invite", KEEPER), Grant.MEMBER_OF_TENANT),
+    ("stranger, kicked by a moderator", STRANGER, with_member(GENERAL, "leave", BEN), Refusal.JOIN),
+    ("our bot, kicked by a moderator", RELAY, with_member(GENERAL, "leave", BEN), Grant.BY_US),
     ("stranger", STRANGER, GENERAL, Refusal.JOIN),
     ("stranger, invited by us", STRANGER, with_member(GENERAL, "invite", BITNEXUS), Refusal.JOIN),
     ("banned stranger", STRANGER, with_member(GENERAL, "ban", BITNEXUS), Refusal.JOIN),
@@ -283,6 +290,13 @@ def test_addresses_and_listings_do_not_exist() -> None:
     assert rules.decide_alias() == Decision(Refusal.ALIAS)
     assert rules.decide_publishing() == Decision(Refusal.PUBLISHING)
     assert rules.decide_third_party_invite() == Decision(Refusal.THIRD_PARTY_INVITE)
+
+
+def test_an_expired_account_is_not_used_unless_it_is_ours() -> None:
+    assert rules.decide_use(ANNA, OURS, is_expired=True) == Decision(Refusal.EXPIRED)
+    assert rules.decide_use(ANNA, OURS, is_expired=False) == Decision(Grant.ACCOUNT_IN_USE)
+    for user_id in (BITNEXUS, KEEPER, RELAY, ASSISTANT):
+        assert rules.decide_use(user_id, OURS, is_expired=True) == Decision(Grant.BY_US)
 
 
 def test_every_refusal_has_a_sentence_of_its_own_for_a_person() -> None:

@@ -1,0 +1,1 @@
+"""Files of tenants, and how their plans are shown."""
