@@ -24,7 +24,7 @@ async def test_of_a_suspended_tenant_those_go_who_have_another_and_come_back_wit
     ours, theirs = await backend.new_tenant(ann="owner", bob="member"), await backend.new_tenant(eve="owner")
     both, alone = member_id(ours, "bob"), member_id(ours, "ann")
     await backend.finish(await backend.ok("PUT", f"/v1/tenants/{theirs}/members/{both}", {"role": "member"}))
-    bob, ann = await backend.sign_in(both), await backend.sign_in(alone)
+    bob, ann = await backend.look_as(both), await backend.look_as(alone)
     before = {"ann": await ann.rooms(), "bob": await bob.ok("GET", "v3/joined_rooms")}
     await put_status(backend, ours, "suspended")
     assert await session_status(backend, alone) == 403
@@ -41,7 +41,7 @@ async def test_of_a_suspended_tenant_those_go_who_have_another_and_come_back_wit
 async def test_who_comes_to_another_tenant_leaves_the_suspended_one(backend: Backend) -> None:
     ours, theirs = await backend.new_tenant(ann="owner", bob="member"), await backend.new_tenant(eve="owner")
     person = member_id(ours, "bob")
-    bob = await backend.sign_in(person)
+    bob = await backend.look_as(person)
     before = set((await bob.rooms()).values())
     await put_status(backend, ours, "suspended")
     await backend.ok("PUT", f"/v1/tenants/{theirs}/members/{person}", {"role": "member"})
@@ -56,7 +56,7 @@ async def test_who_comes_to_another_tenant_leaves_the_suspended_one(backend: Bac
 
 async def test_an_archived_tenant_has_nobody_and_comes_back_whole(backend: Backend) -> None:
     tenant_id = await backend.new_tenant(ann="owner", bob="member")
-    bob = await backend.sign_in(member_id(tenant_id, "bob"))
+    bob = await backend.look_as(member_id(tenant_id, "bob"))
     before = await bob.rooms()
     await put_status(backend, tenant_id, "archived")
     assert await bob.rooms() == {}
@@ -66,7 +66,7 @@ async def test_an_archived_tenant_has_nobody_and_comes_back_whole(backend: Backe
 
 async def test_an_off_boarded_tenant_can_come_back_within_its_grace(backend: Backend) -> None:
     tenant_id = await backend.new_tenant(ann="owner")
-    ann = await backend.sign_in(member_id(tenant_id, "ann"))
+    ann = await backend.look_as(member_id(tenant_id, "ann"))
     before = await ann.rooms()
     gone = await backend.ok("DELETE", f"/v1/tenants/{tenant_id}?grace_days=3")
     assert gone["status"] == "suspended"
@@ -80,7 +80,7 @@ async def test_an_off_boarded_tenant_can_come_back_within_its_grace(backend: Bac
 async def test_a_tenant_that_is_removed_has_nobody_no_keys_and_takes_no_change(backend: Backend) -> None:
     tenant_id = await backend.new_tenant(rooms=[*ROOMS, {"key": "g", "type": "custom", "name": "G", "group": "Sub"}],
                                          ann="owner", bob="member")  # fmt: skip
-    bob = await backend.sign_in(member_id(tenant_id, "bob"))
+    bob = await backend.look_as(member_id(tenant_id, "bob"))
     key = await backend.integration_key(tenant_id)
     event = {"type": "a.b", "to": [{"room": "general"}], "title": "x"}
     assert (await backend.call("POST", "/v1/events", event | {"id": "1"}, token=key)).status == 202

@@ -42,7 +42,7 @@ def codes(found: dict[str, Any]) -> list[str]:
 
 async def test_a_whole_list_joins_changes_and_removes_in_one_go(backend: Backend) -> None:
     tenant_id = await backend.new_tenant(ann="owner", bob="member", cyd="moderator")
-    ann, bob = [await backend.sign_in(member_id(tenant_id, name)) for name in ("ann", "bob")]
+    ann, bob = [await backend.look_as(member_id(tenant_id, name)) for name in ("ann", "bob")]
     general = (await ann.rooms())["general"]
     body = listed(tenant_id, ann="owner", cyd="admin", dan="guest")
     change = await backend.ok("PUT", f"/v1/tenants/{tenant_id}/members", body)
@@ -61,7 +61,7 @@ async def test_row_36_a_truncated_list_removes_nobody_until_its_plan_is_confirme
     people = {f"p{n}": "member" for n in range(6)}
     tenant_id = await backend.new_tenant(ann="owner", **people)
     path = f"/v1/tenants/{tenant_id}/members"
-    left = await backend.sign_in(member_id(tenant_id, "p5"))
+    left = await backend.look_as(member_id(tenant_id, "p5"))
     rooms = await left.rooms()
     for body, status in (({"members": []}, 400), (listed(tenant_id, ann="owner"), 409)):
         refused = await backend.call("PUT", path, body)

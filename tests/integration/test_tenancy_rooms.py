@@ -66,7 +66,7 @@ async def test_a_room_leaves_its_group_and_the_last_one_closes_it(backend: Backe
 
 async def test_who_joins_and_leaves_the_tenant_joins_and_leaves_its_groups(backend: Backend) -> None:
     tenant_id = await backend.new_tenant(rooms=ROOMS, ann="owner", bob="member")
-    bob = await backend.sign_in(member_id(tenant_id, "bob"))
+    bob = await backend.look_as(member_id(tenant_id, "bob"))
     group = (await bob.rooms())[GROUP]
     await backend.finish(await backend.ok("DELETE", f"/v1/tenants/{tenant_id}/members/{member_id(tenant_id, 'bob')}"))
     assert await bob.rooms() == {}

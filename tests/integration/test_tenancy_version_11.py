@@ -54,7 +54,7 @@ async def test_rooms_and_groups_are_of_version_11_and_list_their_creators(backen
 
 async def test_roles_are_given_and_taken_and_people_come_and_go(backend_11: Backend) -> None:
     tenant_id = await backend_11.new_tenant(rooms=ROOMS, ann="owner", ada="admin", bob="member")
-    ann, ada, bob = [await backend_11.sign_in(member_id(tenant_id, name)) for name in ("ann", "ada", "bob")]
+    ann, ada, bob = [await backend_11.look_as(member_id(tenant_id, name)) for name in ("ann", "ada", "bob")]
     general = (await bob.rooms())["general"]
     path, token = f"/v1/tenants/{tenant_id}/members", ann.session["session_token"]
     demoted = await backend_11.ok("PATCH", f"{path}/{member_id(tenant_id, 'ada')}", {"role": "guest"}, token=token)

@@ -74,7 +74,7 @@ async def test_the_same_put_again_makes_no_matrix_call(backend: Backend) -> None
 
 async def test_a_person_who_is_removed_is_out_of_everything_and_reads_no_more(backend: Backend) -> None:
     tenant_id = await backend.new_tenant(rooms=ROOMS, ann="owner", bob="member")
-    ann, bob = [await backend.sign_in(member_id(tenant_id, name)) for name in ("ann", "bob")]
+    ann, bob = [await backend.look_as(member_id(tenant_id, name)) for name in ("ann", "bob")]
     rooms = await bob.rooms()
     await backend.finish(await backend.ok("DELETE", f"/v1/tenants/{tenant_id}/members/{member_id(tenant_id, 'bob')}"))
     assert await bob.rooms() == {}
@@ -86,7 +86,7 @@ async def test_a_person_who_is_removed_is_out_of_everything_and_reads_no_more(ba
 
 async def test_a_person_who_comes_back_is_in_everything_again(backend: Backend) -> None:
     tenant_id = await backend.new_tenant(rooms=ROOMS, ann="owner", bob="member")
-    bob = await backend.sign_in(member_id(tenant_id, "bob"))
+    bob = await backend.look_as(member_id(tenant_id, "bob"))
     before = await bob.rooms()
     await backend.finish(await backend.ok("DELETE", f"/v1/tenants/{tenant_id}/members/{member_id(tenant_id, 'bob')}"))
     await backend.finish(await backend.put_member(tenant_id, "bob", "member"))

@@ -20,6 +20,7 @@ def facts_of(stack: Stack, *, bridge_url: str | None = None) -> Mapping[str, Any
         "bridge_url": bridge_url or stack.bridge.url,
         "platform_key": stack.credentials.platform_key,
         "server_name": stack.config.homeserver.server_name,
+        "registration": str(stack.registration_path),
         "demo_issuer": {"iss": issuer.iss, "aud": issuer.aud, "alg": issuer.alg, "secret": issuer.secret},
     }
 
