@@ -17,8 +17,10 @@ from bridge.model.health import (
     RoleFacts,
     StrayEvents,
     TroubledLane,
+    WeakRoom,
 )
 from bridge.model.ids import EventID, RoomID
+from bridge.model.room import Bots
 from bridge.model.stream import StreamName
 
 QUEUES: tuple[QueueName, ...] = ("inbox", "outbox", "reconcile", "people")
@@ -118,6 +120,15 @@ class HealthStore:
             )
         return [FailedReconcile(**dict(row)) for row in rows]
 
+    async def weak_rooms(self, bots: Bots) -> Sequence[WeakRoom]:
+        """Return the rooms in which our creator lacks power or is no member; a thousand at most.
+
+        As the read model has them. From room version 12 on a creator's power has no level.
+        """
+        async with connection_of(self._system) as connection:
+            rows = await connection.fetch(_WEAK_ROOMS, bots.creator, list(bots.all))
+        return [WeakRoom(**dict(row)) for row in rows]
+
     async def quarantined(self, *, newest: int) -> Quarantined:
         """Return what could not be taken in, with the ``newest`` of it."""
         async with connection_of(self._system) as connection:
@@ -187,6 +198,26 @@ async def _queues(connection: Connection) -> list[QueueFigures]:
 
 def _idle(queue: QueueName) -> QueueFigures:
     return QueueFigures(queue=queue, lanes_waiting=0, lanes_held=0, pending=0, oldest_seconds=0.0)
+
+
+_WEAK_ROOMS = """
+    SELECT tenant_id, room_key, room_id, power, needed, rivals FROM (
+      SELECT r.tenant_id, r.key AS room_key, r.id AS room_id,
+        CASE WHEN m.membership = 'join' THEN coalesce((l.content #> ARRAY['users', $1])::int, l.usual) END AS power,
+        greatest(coalesce((l.content -> 'state_default')::int, 50), coalesce((l.content -> 'kick')::int, 50),
+          coalesce((l.content -> 'ban')::int, 50), coalesce((l.content -> 'invite')::int, 0),
+          (SELECT max(level::int) FROM jsonb_each_text(l.content -> 'events') AS e(name, level))) AS needed,
+        greatest(l.usual, (SELECT max(level::int) FROM jsonb_each_text(l.content -> 'users') AS u(id, level)
+          WHERE id <> ALL ($2))) AS rivals,
+        (c.content ->> 'room_version')::int >= 12 AS is_unlimited
+      FROM chat_rooms r
+      JOIN room_state c ON c.room_id = r.id AND c.event_type = 'm.room.create' AND c.state_key = ''
+      JOIN LATERAL (SELECT content, coalesce((content -> 'users_default')::int, 0) AS usual FROM room_state
+        WHERE room_id = r.id AND event_type = 'm.room.power_levels' AND state_key = '') l ON true
+      LEFT JOIN chat_room_members m ON m.room_id = r.id AND m.user_id = $1) found
+    WHERE power IS NULL OR (NOT is_unlimited AND (power < needed OR power <= rivals))
+    ORDER BY tenant_id, room_key LIMIT 1000
+"""
 
 
 async def role_of(pool: Pool) -> RoleFacts:

@@ -100,6 +100,11 @@ async def _reconciles(use: Instruments) -> Finding:
     return health.judge_reconciles(await use.database.store.failed_reconciles())
 
 
+async def _power(use: Instruments) -> Finding:
+    bots = use.house.bots
+    return health.judge_power(await use.database.store.weak_rooms(bots), bots.creator)
+
+
 async def _quarantine(use: Instruments) -> Finding:
     return health.judge_quarantine(await use.database.store.quarantined(newest=health.NEWEST))
 
@@ -130,6 +135,7 @@ CHECKS: Sequence[Check] = (
     Check(name="counters", look=_counters, needs=_TABLES),
     Check(name="dead_letters", look=_dead_letters, needs=_TABLES),
     Check(name="reconciles", look=_reconciles, needs=_TABLES),
+    Check(name="power", look=_power, needs=_TABLES),
     Check(name="quarantine", look=_quarantine, needs=_TABLES),
     Check(name="stray", look=_stray, needs=_TABLES),
     Check(name="gaps", look=_gaps, needs=(*_TABLES, "module"), after=("bridge",)),

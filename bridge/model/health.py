@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bridge.model.ids import JobID, OutboxID, RoomID, TenantID, UserID
+from bridge.model.ids import JobID, OutboxID, RoomID, RoomKey, TenantID, UserID
 from bridge.model.json import Json, JsonObject
 from bridge.model.stream import StreamName
 
@@ -107,6 +107,20 @@ class StrayEvents:
     total: int
     oldest_seconds: float
     rooms: tuple[RoomID, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeakRoom:
+    """A room in which our creator cannot do everything; ``power`` is None where it is not inside at all."""
+
+    tenant_id: TenantID
+    room_key: RoomKey
+    room_id: RoomID
+    power: int | None
+    needed: int
+    """What the room's power levels ask for at most, from whoever keeps it."""
+    rivals: int
+    """The highest power of anybody who is no bot of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

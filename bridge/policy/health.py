@@ -13,7 +13,9 @@ from bridge.model.health import (
     Status,
     StrayEvents,
     TroubledLane,
+    WeakRoom,
 )
+from bridge.model.ids import UserID
 
 LATE_SECONDS = 60.0
 """Work that waits longer than this is worth a look; a room is served within a second when all is well."""
@@ -159,6 +161,30 @@ def judge_reconciles(failed: Sequence[FailedReconcile]) -> Finding:
             for each in failed[:SHOWN]
         ),
         figures={"tenants": len(failed)},
+    )
+
+
+def judge_power(rooms: Sequence[WeakRoom], creator: UserID) -> Finding:
+    """Say in which rooms our creator has too little power to keep them as they are desired."""
+    if not rooms:
+        return Finding(name="power", status="ok", sentence="Our creator can do everything in every room of ours.")
+    return Finding(
+        name="power",
+        status="failing",
+        sentence=f"In {_count(len(rooms), 'room')} our creator cannot do everything: wishes fail there, and removals.",
+        remedy=f"Have a server admin give it back: POST /_synapse/admin/v1/rooms/{{room_id}}/make_room_admin with "
+        f'{{"user_id": "{creator}"}}. Whoever has as much power must give it up themselves: that call lets you act as '
+        "them, too.",
+        details=tuple(
+            f"{each.tenant_id}, '{each.room_key}' ({each.room_id}): "
+            + (
+                f"{creator} is not in it"
+                if each.power is None
+                else f"{creator} has power {each.power}; it takes {each.needed}, and somebody else has {each.rivals}"
+            )
+            for each in rooms[:SHOWN]
+        ),
+        figures={"rooms": len(rooms), "tenants": len({each.tenant_id for each in rooms})},
     )
 
 

@@ -29,7 +29,8 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 CHECKOUT = Path(__file__).parents[2]
 CHECKS = [
     "configuration", "postgresql", "migrations", "roles", "synapse", "registration", "bots", "module", "bridge", "ping",
-    "lanes", "faults", "counters", "dead_letters", "reconciles", "quarantine", "stray", "gaps",
+    "lanes", "faults", "counters", "dead_letters", "reconciles", "power",
+    "quarantine", "stray", "gaps",
 ]  # fmt: skip
 EVENT = {"type": "alert", "to": [{"room": "general"}], "title": "It burns", "body": "Look!"}
 
@@ -331,6 +332,44 @@ async def test_quarantine_stray_events_and_a_failed_reconcile_are_named(
     assert "no sender" in seen.by_name["quarantine"]["details"][0]
     assert seen.by_name["stray"]["details"] == ["!unknown"]
     assert job_id in seen.by_name["reconciles"]["details"][0]
+
+
+async def test_a_room_without_our_power_is_named_with_what_it_takes(
+    own_stack: Stack, superuser: Pool, scene: Scene
+) -> None:
+    await nothing_waits(superuser)
+    creator = f"@bitnexus:{own_stack.config.homeserver.server_name}"
+    outside = "UPDATE chat_room_members SET membership = $3 WHERE room_id = $1 AND user_id = $2"
+    await superuser.execute(outside, scene.general, creator, "leave")
+    seen = await examine(own_stack)
+    await superuser.execute(outside, scene.general, creator, "join")
+    assert (seen.exit_status, seen.statuses) == (1, {"power": "failing"})
+    (line,) = seen.by_name["power"]["details"]
+    assert line == f"{scene.tenant_id}, 'general' ({scene.general}): {creator} is not in it"
+    assert "make_room_admin" in seen.by_name["power"]["remedy"]
+
+
+async def test_in_a_room_of_version_11_somebody_of_our_power_is_told(
+    own_stack: Stack, superuser: Pool, scene: Scene
+) -> None:
+    await nothing_waits(superuser)
+    creator = f"@bitnexus:{own_stack.config.homeserver.server_name}"
+    believed = {
+        "m.room.create": {"room_version": "11"},
+        "m.room.power_levels": {"users": {creator: 150, "@meddler:x": 150}, "events": {"m.room.power_levels": 150}},
+    }
+    swap = (
+        "UPDATE room_state s SET content = $3::jsonb FROM room_state o WHERE o.room_id = $1 AND o.event_type = $2"
+        " AND (s.room_id, s.event_type, s.state_key) = (o.room_id, o.event_type, o.state_key)"
+        " RETURNING o.content::text"
+    )
+    stood = {name: await superuser.fetchval(swap, scene.general, name, json.dumps(believed[name])) for name in believed}
+    seen = await examine(own_stack)
+    for name, content in stood.items():
+        await superuser.execute(swap, scene.general, name, content)
+    (line,) = seen.by_name["power"]["details"]
+    assert line.endswith(f"{creator} has power 150; it takes 150, and somebody else has 150")
+    assert (await examine(own_stack)).statuses == {}
 
 
 async def waiting_event(backend: Backend, superuser: Pool, scene: Scene) -> str:

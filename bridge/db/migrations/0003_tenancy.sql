@@ -46,3 +46,10 @@ CREATE POLICY across_tenants ON tenant_upkeep FOR SELECT TO bitnexus_system USIN
 GRANT SELECT, INSERT, UPDATE, DELETE ON tenant_upkeep TO bitnexus_app;
 GRANT SELECT ON tenant_upkeep TO bitnexus_system;
 GRANT SELECT (revision, updated_at) ON tenants TO bitnexus_system;
+
+-- Whether our bots have their power everywhere is a question across tenants: of a room's state, levels and version alone.
+CREATE POLICY power_across_tenants ON room_state FOR SELECT TO bitnexus_system
+  USING (event_type IN ('m.room.power_levels', 'm.room.create'));
+CREATE POLICY bots_across_tenants ON chat_room_members FOR SELECT TO bitnexus_system USING (role = 'bot');
+GRANT SELECT (room_id, event_type, state_key, content) ON room_state TO bitnexus_system;
+GRANT SELECT (room_id, user_id, role, membership) ON chat_room_members TO bitnexus_system;

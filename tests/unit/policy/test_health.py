@@ -18,8 +18,9 @@ from bridge.model.health import (
     StrayEvents,
     StreamFigures,
     TroubledLane,
+    WeakRoom,
 )
-from bridge.model.ids import JobID, OutboxID, RoomID, TenantID
+from bridge.model.ids import JobID, OutboxID, RoomID, RoomKey, TenantID, UserID
 from bridge.policy import health
 
 ACME = TenantID("acme")
@@ -44,6 +45,15 @@ def gap(*, missing: int = 0, age: float = 0.0, is_whole: bool = True) -> GapFigu
     events = StreamFigures(stream="events", position=40, end=42, age_seconds=3.0)
     receipts = StreamFigures(stream="receipts", position=0, end=1, age_seconds=None)
     return GapFigures(streams=(events, receipts), missing=missing, oldest_missing_seconds=age, is_whole=is_whole)
+
+
+CREATOR = UserID("@bitnexus:x")
+
+
+def weak(*, power: int | None) -> WeakRoom:
+    return WeakRoom(
+        tenant_id=ACME, room_key=RoomKey("general"), room_id=RoomID("!r:x"), power=power, needed=150, rivals=100
+    )
 
 
 JOB = FailedReconcile(tenant_id=ACME, job_id=JobID("j1"), error="1 effects failed; each says why", age_seconds=5.0)
@@ -75,6 +85,9 @@ CASES: list[tuple[str, Finding, str]] = [
     ("many letters in an hour", health.judge_dead_letters([letters(total=99, recent=99, last_hour=20)]), "failing"),
     ("no failed job", health.judge_reconciles([]), "ok"),
     ("a failed job", health.judge_reconciles([JOB]), "warning"),
+    ("power everywhere", health.judge_power([], CREATOR), "ok"),
+    ("a room without power", health.judge_power([weak(power=100)], CREATOR), "failing"),
+    ("a room that lost us", health.judge_power([weak(power=None)], CREATOR), "failing"),
     ("nothing quarantined", health.judge_quarantine(Quarantined(total=0, recent=0, newest=())), "ok"),
     ("old quarantine", health.judge_quarantine(Quarantined(total=2, recent=0, newest=((1, "x"),))), "ok"),
     ("quarantine", health.judge_quarantine(Quarantined(total=2, recent=1, newest=((2, "x"),))), "warning"),
