@@ -28,13 +28,13 @@ class Check:
 async def _postgresql(use: Instruments) -> Finding:
     database = await use.open_database()
     async with database.app.acquire() as connection:
-        version = connection.get_server_version()
+        version = (await connection.fetchval("SHOW server_version")).split()[0]
     bridges = await database.store.processes()
     return Finding(
         name="postgresql",
         status="ok",
-        sentence=f"PostgreSQL {version.major}.{version.minor} answers both roles; bridges connected: {bridges}.",
-        figures={"version": f"{version.major}.{version.minor}", "bridges": bridges},
+        sentence=f"PostgreSQL {version} answers both roles; bridges connected: {bridges}.",
+        figures={"version": version, "bridges": bridges},
     )
 
 

@@ -8,9 +8,6 @@ from bridge.model.ids import MemberID, TenantID
 from bridge.model.json import json_sha256
 from bridge.model.tenant import Member, Role
 
-FREE_REMOVALS = 3
-"""As many removals a list may always bring, so that small tenants need no confirmation each time somebody goes."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roster:
@@ -55,12 +52,8 @@ def refuse_loss_of_last_owner(before: Roster, roles: Mapping[MemberID, Role]) ->
 
 
 def needs_confirmation(before: Collection[MemberID], removed: Collection[MemberID], *, max_percent: int) -> bool:
-    """Say whether a list takes out so many that it may be a mistake: more than a share, or all there were."""
-    if not removed or max_percent >= 100:  # noqa: PLR2004 - of a hundred
-        return False
-    if max_percent == 0 or len(removed) == len(before):
-        return True
-    return len(removed) > max(FREE_REMOVALS, len(before) * max_percent // 100)
+    """Say whether a list takes out a larger share of a tenant's people than it may: it could be a mistake."""
+    return len(removed) * 100 > len(before) * max_percent
 
 
 def removal_hash(tenant_id: TenantID, before: Roster, wanted: Mapping[MemberID, Role]) -> str:

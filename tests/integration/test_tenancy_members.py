@@ -41,14 +41,15 @@ def codes(found: dict[str, Any]) -> list[str]:
 
 
 async def test_a_whole_list_joins_changes_and_removes_in_one_go(backend: Backend) -> None:
-    tenant_id = await backend.new_tenant(ann="owner", bob="member", cyd="moderator")
+    tenant_id = await backend.new_tenant(ann="owner", bob="member", cyd="moderator", eve="member", fay="member")
     ann, bob = [await backend.look_as(member_id(tenant_id, name)) for name in ("ann", "bob")]
     general = (await ann.rooms())["general"]
-    body = listed(tenant_id, ann="owner", cyd="admin", dan="guest")
+    staying = {"eve": "member", "fay": "member"}
+    body = listed(tenant_id, ann="owner", cyd="admin", dan="guest", **staying)
     change = await backend.ok("PUT", f"/v1/tenants/{tenant_id}/members", body)
     await backend.finish(change)
     await backend.settle(tenant_id)
-    assert await roles_of(backend, tenant_id) == {"ann": "owner", "cyd": "admin", "dan": "guest"}
+    assert await roles_of(backend, tenant_id) == {"ann": "owner", "cyd": "admin", "dan": "guest", **staying}
     dan, cyd = [await backend.sign_in(member_id(tenant_id, name)) for name in ("dan", "cyd")]
     assert (await dan.rooms())["general"] == general
     assert await bob.rooms() == {}

@@ -24,6 +24,9 @@ def wish(name: str, role: str = "member", display_name: str | None = None) -> Me
     return MemberWish(member_id=MemberID(name), role=Role(role), display_name=display_name)
 
 
+STAYING = tuple(wish(f"p{n}") for n in range(9))
+
+
 def session(name: str) -> SessionCredential:
     return SessionCredential(session_id="s", member_id=MemberID(name), user_id=user(name), device_id="D")
 
@@ -47,9 +50,9 @@ def house_of(*members, status: TenantStatus = TenantStatus.ACTIVE) -> House:
 
 
 async def test_a_whole_list_is_one_change_with_a_row_for_each_person() -> None:
-    house = house_of(member("anna", "owner"), member("ben"), member("carl", "moderator"))
-    change = await put(house, [wish("anna", "owner"), wish("carl"), wish("dana", "guest", "Dana")])
-    assert roles(house) == {"anna": "owner", "carl": "member", "dana": "guest"}
+    house = house_of(member("anna", "owner"), member("ben"), member("carl", "moderator"), *CROWD[:2])
+    change = await put(house, [wish("anna", "owner"), wish("carl"), wish("dana", "guest", "Dana"), *STAYING[:2]])
+    assert roles(house) == {"anna": "owner", "carl": "member", "dana": "guest", "p0": "member", "p1": "member"}
     assert change.revision == 2
     assert change.job_id == "job-1"
     assert audited(house) == [("member.changed", "carl"), ("member.added", "dana"), ("member.removed", "ben")]

@@ -24,9 +24,12 @@ def ids(count: int) -> list[MemberID]:
 @pytest.mark.parametrize(
     ("before", "removed", "max_percent", "expected"),
     [
-        (2, 1, 20, False),  # half of a tenant of two, and no reason to ask
-        (10, 3, 20, False),  # three may always go
-        (10, 4, 20, True),
+        (2, 1, 20, True),
+        (4, 1, 20, True),
+        (5, 1, 20, False),
+        (10, 2, 20, False),
+        (10, 3, 20, True),
+        (0, 0, 20, False),
         (100, 20, 20, False),
         (100, 21, 20, True),
         (1, 1, 20, True),  # nobody of those before would be left
