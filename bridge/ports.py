@@ -40,6 +40,7 @@ from bridge.model.session import Login, Turn, VerifiedToken
 from bridge.model.standing import PersonTask, Standing, TaskKind
 from bridge.model.stream import RepairReason, StreamEnds, StreamName, StreamPage
 from bridge.model.tenant import Person, Role, Room, Tenant, TenantRole, TenantSummary
+from bridge.model.tenant_event import TenantEvent
 from bridge.policy.budget import Written
 
 Queue = Literal["inbox", "outbox", "reconcile", "people"]
@@ -308,6 +309,20 @@ class Erasures(Protocol):
         ...
 
 
+class TenantEvents(Protocol):
+    """What happened in the transaction's tenant, for its webhooks; an act adds to it what it brings about."""
+
+    async def add(self, *events: TenantEvent) -> None: ...
+
+    async def list_after(self, event_row: int, *, limit: int) -> Sequence[tuple[int, TenantEvent]]:
+        """Return the events behind a row, the oldest first, each with its row."""
+        ...
+
+    async def forget(self, before: datetime) -> int:
+        """Delete what happened before a time, and return how much there was."""
+        ...
+
+
 class Inbox(Protocol):
     """Events that Synapse has sent and nobody has handled yet."""
 
@@ -359,6 +374,8 @@ class Work(Protocol):
     def person_tasks(self) -> PersonTasks: ...
     @property
     def erasures(self) -> Erasures: ...
+    @property
+    def events(self) -> TenantEvents: ...
 
     def savepoint(self) -> AbstractAsyncContextManager[object]:
         """Undo only what the block did when it raises."""

@@ -11,6 +11,7 @@ HANDLED_EVENTS = timedelta(days=30)
 IDEMPOTENCY_KEYS = timedelta(days=7)
 FINISHED_JOBS = timedelta(days=30)
 EARLY_CHANGES = timedelta(days=7)
+TENANT_EVENTS = timedelta(days=7)
 
 _BATCH = 5000
 _PAGE = 100
@@ -48,4 +49,5 @@ class SweepOldRows:
             receipts = await work.outbox.forget_receipts(now - IDEMPOTENCY_KEYS)
             jobs = await work.jobs.forget_finished(now - FINISHED_JOBS)
             changes = await work.messages.forget_early_changes(now - EARLY_CHANGES)
-        return receipts + jobs + changes
+            events = await work.events.forget(now - TENANT_EVENTS)
+        return receipts + jobs + changes + events

@@ -17,6 +17,7 @@ from bridge.db.outbox import OutboxStore
 from bridge.db.people import PeopleStore, person_from
 from bridge.db.person_tasks import PersonTaskStore
 from bridge.db.rooms import RoomStore
+from bridge.db.tenant_events import TenantEventStore
 from bridge.db.tenants import Elsewhere, TenantStore
 from bridge.errors import DependencyDown, InvalidInput
 from bridge.model.audit import Actor, AuditEntry
@@ -51,6 +52,7 @@ class TenantWork:
         self.people = PeopleStore(connection, self.person_tasks)
         self.inbox = InboxStore(connection, self.woken)
         self.erasures = ErasureStore(connection, tenant_id)
+        self.events = TenantEventStore(connection, tenant_id)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncGenerator[None, None]:

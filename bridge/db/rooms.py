@@ -50,7 +50,8 @@ class RoomStore:
 
     async def _people(self) -> Mapping[UserID, ObservedPerson]:
         members: list[UserID] = await self._connection.fetchval(
-            "SELECT array_agg(u.matrix_id) FROM users u JOIN memberships m USING (member_id) WHERE m.tenant_id = $1",
+            "SELECT array_agg(matrix_id) FROM users WHERE member_id IN (SELECT member_id FROM memberships"
+            " WHERE tenant_id = $1 UNION SELECT unnest(outsider_ids) FROM tenant_rooms WHERE tenant_id = $1)",
             self._tenant_id,
         )
         return await self.observed_people(members or [])

@@ -7,7 +7,7 @@ import msgspec
 from bridge.db.connection import Connection
 from bridge.db.person_tasks import PersonTaskStore
 from bridge.model.ids import MemberID, TenantID
-from bridge.model.tenant import Access, Member, Role, Room, RoomType, Tenant, TenantSettings, TenantStatus
+from bridge.model.tenant import Access, Member, Outsider, Role, Room, RoomType, Tenant, TenantSettings, TenantStatus
 
 Elsewhere = Callable[[TenantID], Awaitable[frozenset[MemberID]]]
 """Says which members of a tenant belong to another one that is active: a question across tenants."""
@@ -46,6 +46,7 @@ class TenantStore:
         rows = await self._connection.fetch(
             "SELECT * FROM tenant_rooms WHERE tenant_id = $1 ORDER BY position, key", self._tenant_id
         )
+        outsiders = await self._outsiders({member_id for row in rows for member_id in row["outsider_ids"]})
         return tuple(
             Room(
                 key=row["key"],
@@ -59,9 +60,31 @@ class TenantStore:
                 archived=row["archived"],
                 group=row["group_name"],
                 avatar_url=row["avatar_url"],
+                outsiders=frozenset(
+                    outsiders[member_id] for member_id in row["outsider_ids"] if member_id in outsiders
+                ),
+                read_only=row["read_only"],
             )
             for row in rows
         )
+
+    async def _outsiders(self, member_ids: Collection[MemberID]) -> Mapping[MemberID, Outsider]:
+        if not member_ids:
+            return {}
+        rows = await self._connection.fetch(
+            "SELECT member_id, matrix_id, display_name, status, avatar_url FROM users WHERE member_id = ANY($1)",
+            list(member_ids),
+        )
+        return {
+            row["member_id"]: Outsider(
+                member_id=row["member_id"],
+                user_id=row["matrix_id"],
+                display_name=row["display_name"],
+                active=row["status"] == "active",
+                avatar_url=row["avatar_url"],
+            )
+            for row in rows
+        }
 
     async def _members(self, status: TenantStatus) -> tuple[Member, ...]:
         rows = await self._connection.fetch(
@@ -117,10 +140,11 @@ class TenantStore:
     async def _save_rooms(self, rooms: Sequence[tuple[int, Room]]) -> None:
         await self._connection.executemany(
             "INSERT INTO tenant_rooms (tenant_id, key, position, type, name, topic, access, optional, member_ids,"
-            " personal, archived, group_name, avatar_url)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+            " personal, archived, group_name, avatar_url, outsider_ids, read_only)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
             " ON CONFLICT (tenant_id, key) DO UPDATE SET position = $3, type = $4, name = $5, topic = $6, access = $7,"
-            " optional = $8, member_ids = $9, personal = $10, archived = $11, group_name = $12, avatar_url = $13",
+            " optional = $8, member_ids = $9, personal = $10, archived = $11, group_name = $12, avatar_url = $13,"
+            " outsider_ids = $14, read_only = $15",
             [
                 (
                     self._tenant_id,
@@ -136,6 +160,8 @@ class TenantStore:
                     room.archived,
                     room.group,
                     room.avatar_url,
+                    sorted(outsider.member_id for outsider in room.outsiders),
+                    room.read_only,
                 )
                 for position, room in rooms
             ],

@@ -51,6 +51,20 @@ class Access(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Outsider:
+    """A person in a room of a tenant that they do not belong to: of a partner in an alliance, or of BitNexus's staff.
+
+    They never stand in the tenant's space, and have no power in the room.
+    """
+
+    member_id: MemberID
+    user_id: UserID
+    display_name: str
+    active: bool = True
+    avatar_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
     """A room that a tenant shall have."""
 
@@ -66,6 +80,10 @@ class Room:
     group: str = ""
     """The sub-space that the room stands in, by its name; empty: it stands in the tenant's space itself."""
     avatar_url: str = ""
+    outsiders: frozenset[Outsider] = frozenset()
+    """Who is in it beside the tenant's own people; only rooms that are made on demand have any."""
+    read_only: bool = False
+    """Whether nobody but us writes in it any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -117,6 +117,9 @@ def _of_tenant(asked: Question) -> Iterator[Reason]:
     yield Reason(code=f"tenant_{status.value}", sentence=_TENANT[status])
     if member is None:
         yield Reason(code="not_a_member", sentence="this person is not in the tenant")
+        if asked.listed is not None and any(who.member_id == asked.member_id for who in asked.listed.outsiders):
+            sentence = "the room has them as somebody from outside the tenant"
+            yield Reason(code="outsider_in_room", sentence=sentence)
         return
     yield Reason(code="member_of_tenant", sentence=f"they are in the tenant, as {member.role.value}")
     if not member.active:

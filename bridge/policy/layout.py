@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from bridge.model.effect import CreateRoom, pending_room_id
 from bridge.model.ids import SPACE, RoomID, RoomKey, group_key, group_of_key
-from bridge.model.json import JsonObject
+from bridge.model.json import Json, JsonObject
 from bridge.model.room import Desired, DesiredRoom, MatrixHouse, StateKey
-from bridge.model.tenant import Access, Room, Tenant, TenantStatus
-from bridge.policy.membership import active_members, bots_of_room, people_of_room, people_of_space
+from bridge.model.tenant import Access, Member, Outsider, Room, Tenant, TenantStatus
+from bridge.policy.membership import active_members, bots_of_room, outsiders_of_room, people_of_room, people_of_space
 from bridge.policy.power_levels import power_levels
 from bridge.policy.templates import TEMPLATES
 
@@ -49,12 +49,13 @@ def lay_out(tenant: Tenant, house: MatrixHouse, room_ids: Mapping[RoomKey, RoomI
     rooms |= {room.key: _room(ground, room) for room in wanted}
     if tenant.status in _GONE and not room_ids:
         rooms = {}
-    people = active_members(tenant)
+    outsiders = [outsider for room in tenant.rooms for outsider in outsiders_of_room(tenant, room)]
+    people: list[Member | Outsider] = [*outsiders, *active_members(tenant)]
     return Desired(
         tenant_id=tenant.tenant_id,
         rooms=rooms,
-        people={member.user_id: member.display_name for member in people},
-        avatars={member.user_id: member.avatar_url for member in people if member.avatar_url},
+        people={person.user_id: person.display_name for person in people},
+        avatars={person.user_id: person.avatar_url for person in people if person.avatar_url},
     )
 
 
@@ -131,9 +132,9 @@ def _room(ground: _Ground, room: Room) -> DesiredRoom:
         ("m.room.topic", ""): {"topic": room.topic},
         ("m.room.join_rules", ""): _join_rules(ground, is_closed=room.access is Access.INVITE or room.archived),
         ("m.room.history_visibility", ""): {"history_visibility": _history_visibility(room)},
-        ("m.room.power_levels", ""): power_levels(ground.house, room.type, staff),
+        ("m.room.power_levels", ""): power_levels(ground.house, room.type, staff, is_read_only=room.read_only),
         **_place(ground, group_key(room.group) if is_grouped else SPACE),
-        (ROOM_MARKER, ""): _marker(ground, room.key, room.type.value),
+        (ROOM_MARKER, ""): {**_marker(ground, room.key, room.type.value), **_admission(ground.tenant, room)},
     }
     return DesiredRoom(
         key=room.key,
@@ -175,6 +176,12 @@ def _children(ground: _Ground, *, group: str) -> dict[StateKey, JsonObject]:
 def _marker(ground: _Ground, key: RoomKey, room_type: str) -> JsonObject:
     # the space here is always the tenant's own: membership of the tenant is membership of that one
     return {"tenant_id": ground.tenant.tenant_id, "key": key, "type": room_type, "space_id": ground.ids[SPACE]}
+
+
+def _admission(tenant: Tenant, room: Room) -> JsonObject:
+    """Name those whom our module lets in, and lets write, though they are not in the tenant's space."""
+    outsiders: list[Json] = [outsider.user_id for outsider in outsiders_of_room(tenant, room)]
+    return {"outsiders": outsiders} if outsiders else {}
 
 
 def _creation_content(ground: _Ground, key: RoomKey) -> dict[str, str | bool | list[str]]:

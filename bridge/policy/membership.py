@@ -2,7 +2,7 @@
 
 from bridge.model.ids import UserID
 from bridge.model.room import Bots
-from bridge.model.tenant import Access, Member, Room, Tenant, TenantStatus
+from bridge.model.tenant import Access, Member, Outsider, Room, Tenant, TenantStatus
 from bridge.policy.templates import TEMPLATES
 
 
@@ -17,7 +17,17 @@ def people_of_room(tenant: Tenant, room: Room) -> frozenset[UserID]:
         return frozenset()
     if room.access is Access.TENANT:
         return people_of_space(tenant)
-    return frozenset(m.user_id for m in active_members(tenant) if m.member_id in room.member_ids)
+    listed = frozenset(m.user_id for m in active_members(tenant) if m.member_id in room.member_ids)
+    return listed | frozenset(outsider.user_id for outsider in outsiders_of_room(tenant, room))
+
+
+def outsiders_of_room(tenant: Tenant, room: Room) -> tuple[Outsider, ...]:
+    """Return who may be in a room without belonging to its tenant: nobody once the room or the tenant is closed."""
+    if room.archived or tenant.status is not TenantStatus.ACTIVE:
+        return ()
+    own = {member.member_id for member in tenant.members}
+    found = (outsider for outsider in room.outsiders if outsider.active and outsider.member_id not in own)
+    return tuple(sorted(found, key=lambda outsider: outsider.user_id))
 
 
 def active_members(tenant: Tenant) -> tuple[Member, ...]:

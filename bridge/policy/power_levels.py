@@ -18,7 +18,9 @@ _PEOPLE_BYTES = 50_000
 _ENTRY_BYTES = len('"":100,')
 
 
-def power_levels(house: MatrixHouse, room_type: RoomType | None, staff: Iterable[Member]) -> JsonObject:
+def power_levels(
+    house: MatrixHouse, room_type: RoomType | None, staff: Iterable[Member], *, is_read_only: bool = False
+) -> JsonObject:
     """Return the content of ``m.room.power_levels`` for a room, or for a space or a group when ``room_type`` is None.
 
     Only people with a level of their own are listed, the highest first, at most 500 and as many as fit into an event;
@@ -34,7 +36,7 @@ def power_levels(house: MatrixHouse, room_type: RoomType | None, staff: Iterable
         "users": users,
         "users_default": 0,
         "events": {"m.room.pinned_events": 50, "m.room.power_levels": OURS_ONLY, "m.room.tombstone": OURS_ONLY},
-        "events_default": template.writers if template else OURS_ONLY,
+        "events_default": template.writers if template and not is_read_only else OURS_ONLY,
         "state_default": OURS_ONLY,
         "invite": template.inviters if template else OURS_ONLY,
         "kick": 50,

@@ -36,6 +36,7 @@ class Refusal(StrEnum):
     RESERVED_TYPE = "reserved_type"
     PROTECTED_STATE = "protected_state"
     NOT_A_TENANT_ROOM = "not_a_tenant_room"
+    NO_LONGER_ADMITTED = "no_longer_admitted"
     INVITE = "invite"
     INVITEE_OUTSIDE_TENANT = "invitee_outside_tenant"
     JOIN = "join"
@@ -81,6 +82,9 @@ SENTENCES: Mapping[Refusal, str] = MappingProxyType(
         Refusal.PROTECTED_STATE: "This event holds a setting of the room, so it cannot be removed.",
         Refusal.NOT_A_TENANT_ROOM: (
             "This room does not belong to an organisation on BitNexus, so all that you can do here is leave it."
+        ),
+        Refusal.NO_LONGER_ADMITTED: (
+            "You do not belong to this room any more. If you expected to, ask an admin of your organisation."
         ),
         Refusal.INVITE: (
             "Invitations are sent by BitNexus. Ask an admin of your organisation to add people to this room."

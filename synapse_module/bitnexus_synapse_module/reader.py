@@ -33,12 +33,13 @@ class StateReader:
         """Read the room as it is before ``event``, from the state that Synapse hands over with it."""
         marker = self._read_marker(state)
         protected = _protected(state) if event.redacts else frozenset()
-        if event.state_key is None or not rules.needs_space(event, self._ours):
+        subject = rules.subject_of(event, self._ours)
+        if subject is None:
             return Room(marker=marker, protected_event_ids=protected)
         return Room(
             marker=marker,
-            member=_read_member(state, event.state_key),
-            in_space=await self._is_in_space(marker, event.state_key),
+            member=_read_member(state, subject),
+            in_space=await self._is_in_space(marker, subject),
             protected_event_ids=protected,
         )
 

@@ -70,7 +70,7 @@ def decide_event(event: Event, room: Room, ours: Ours) -> Decision:
         return Decision(refusal)
     if event.sender in ours:
         return Decision(Grant.BY_US)
-    return Decision(Refusal.NOT_A_TENANT_ROOM if room.marker is None else Grant.ORDINARY_EVENT)
+    return _decide_ordinary(event.sender, room)
 
 
 def decide_join(user_id: str, room: Room, ours: Ours) -> Decision:
@@ -86,7 +86,7 @@ def decide_join(user_id: str, room: Room, ours: Ours) -> Decision:
         return Decision(Refusal.JOIN)
     if room.marker.type == SPACE:
         return Decision(Grant.INVITED_BY_US if _is_invited_by_us(room, ours) else Refusal.JOIN)
-    if not room.in_space:
+    if not room.admits(user_id):
         return Decision(Refusal.JOIN)
     return Decision(Refusal.EXCLUDED if _is_excluded(user_id, room, ours) else Grant.MEMBER_OF_TENANT)
 
@@ -103,7 +103,7 @@ def decide_invite(inviter: str, invitee: str, room: Room, ours: Ours) -> Decisio
         return Decision(Refusal.NOT_A_TENANT_ROOM)
     if room.marker.type == SPACE:
         return Decision(Grant.INVITED_BY_US)
-    return Decision(Grant.MEMBER_OF_TENANT if room.in_space else Refusal.INVITEE_OUTSIDE_TENANT)
+    return Decision(Grant.MEMBER_OF_TENANT if room.admits(invitee) else Refusal.INVITEE_OUTSIDE_TENANT)
 
 
 def decide_creation(user_id: str, room_config: Mapping[str, object], ours: Ours) -> Decision:
@@ -142,19 +142,28 @@ def decide_third_party_invite() -> Decision:
     return Decision(Refusal.THIRD_PARTY_INVITE)
 
 
-def needs_space(event: Event, ours: Ours) -> bool:
-    """Say whether a decision about this event looks at the membership of the tenant's space."""
-    return (
-        event.type == MEMBER_TYPE
-        and event.state_key is not None
-        and event.state_key not in ours
-        and event.membership in {"join", "invite"}
-    )
+def subject_of(event: Event, ours: Ours) -> str | None:
+    """Return whose membership of the tenant's space a decision about this event looks at; None: nobody's."""
+    if event.type != MEMBER_TYPE or event.state_key is None:
+        subject = event.sender
+    elif event.membership in {"join", "invite"}:
+        subject = event.state_key
+    else:
+        return None
+    return None if subject in ours else subject
 
 
 def is_protected(event_type: str) -> bool:
     """Say whether only a creator may redact present state of this type."""
     return event_type not in PEOPLE_MAY_REDACT
+
+
+def _decide_ordinary(sender: str, room: Room) -> Decision:
+    """Let people write where they belong: whoever is put out of a tenant is silent before its rooms are emptied."""
+    if room.marker is None:
+        return Decision(Refusal.NOT_A_TENANT_ROOM)
+    belongs = room.marker.type == SPACE or room.admits(sender)
+    return Decision(Grant.ORDINARY_EVENT if belongs else Refusal.NO_LONGER_ADMITTED)
 
 
 def _decide_membership(event: Event, user_id: str, room: Room, ours: Ours) -> Decision:

@@ -65,6 +65,8 @@ class Marker:
     tenant_id: str
     type: str
     space_id: str | None
+    outsiders: frozenset[str] = frozenset()
+    """Who may be in the room without being in the space: a partner's people, BitNexus's staff."""
 
     @classmethod
     def read(cls, sender: str, content: Content, ours: Ours) -> Self | None:
@@ -75,7 +77,9 @@ class Marker:
         if room_type == SPACE:
             return cls(tenant_id=tenant_id, type=room_type, space_id=None)
         space_id = _text(content, "space_id")
-        return None if space_id is None else cls(tenant_id=tenant_id, type=room_type, space_id=space_id)
+        if space_id is None:
+            return None
+        return cls(tenant_id=tenant_id, type=room_type, space_id=space_id, outsiders=_ids(content, "outsiders"))
 
     def is_space_of(self, tenant_id: str) -> bool:
         """Say whether this marks the space of that tenant."""
@@ -93,6 +97,17 @@ class Room:
     """Whether that person is joined to the space of the room's tenant."""
     protected_event_ids: frozenset[str] = field(default=frozenset())
     """The room's present state events that nobody but a creator may redact."""
+
+    def admits(self, user_id: str) -> bool:
+        """Say whether that person belongs here: by the tenant's space, or as somebody from outside whom we name."""
+        return self.in_space or (self.marker is not None and user_id in self.marker.outsiders)
+
+
+def _ids(content: Content, key: str) -> frozenset[str]:
+    value = content.get(key)
+    return (
+        frozenset(item for item in value if isinstance(item, str)) if isinstance(value, list | tuple) else frozenset()
+    )
 
 
 def _text(content: Content, key: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from bridge.errors import Conflict
@@ -33,6 +34,7 @@ from bridge.model.tenant import (
     Tenant,
     TenantStatus,
 )
+from bridge.model.tenant_event import TenantEvent
 from bridge.ports import Clock
 
 if TYPE_CHECKING:
@@ -78,6 +80,7 @@ class Memory:
     quarantined: list[tuple[InboxItem, str]] = field(default_factory=list)
     audit: list[tuple[TenantID, Actor, AuditEntry]] = field(default_factory=list)
     erasures: dict[str, Erasure] = field(default_factory=dict)
+    events: list[tuple[TenantID, datetime, TenantEvent]] = field(default_factory=list)
     person_tasks: list[tuple[str, PersonTask]] = field(default_factory=list)
     buried: list[tuple[PersonTask, str]] = field(default_factory=list)
     task_number: int = 0

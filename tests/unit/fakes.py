@@ -36,6 +36,7 @@ from tests.unit.fake_erasures import FakeErasures
 from tests.unit.fake_person_tasks import FakePersonTasks
 from tests.unit.fake_queues import FakeInbox, FakeJobs, FakeKeys, FakeOutbox, FakePeople
 from tests.unit.fake_stores import FakeMessages, FakeRooms, FakeTenants, Memory
+from tests.unit.fake_tenant_events import FakeTenantEvents
 
 
 class FakeWork:
@@ -54,6 +55,7 @@ class FakeWork:
         self.people = FakePeople(database, tenant_id, self.person_tasks)
         self.inbox = FakeInbox(database, tenant_id)
         self.erasures = FakeErasures(database, tenant_id)
+        self.events = FakeTenantEvents(database, tenant_id)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:

@@ -17,6 +17,9 @@ SPACE = Room(marker=Marker(tenant_id="acme", type="space", space_id=None))
 GENERAL = Room(marker=Marker(tenant_id="acme", type="general", space_id=SPACE_ID))
 GENERAL_FOR_COLLEAGUE = Room(marker=GENERAL.marker, in_space=True)
 DM = Room(marker=Marker(tenant_id="acme", type="dm", space_id=SPACE_ID))
+WITH_STRANGER = Room(
+    marker=Marker(tenant_id="acme", type="alliance", space_id=SPACE_ID, outsiders=frozenset({STRANGER}))
+)
 UNMARKED = Room()
 
 

@@ -19,6 +19,7 @@ from module_cases import (
     SPACE_ID,
     STRANGER,
     UNMARKED,
+    WITH_STRANGER,
     member,
     message,
     state,
@@ -27,11 +28,26 @@ from module_cases import (
 
 EVENTS = [
     # what people do all day
-    ("message", message("m.room.message", ANNA, {"body": "hi"}), GENERAL, Grant.ORDINARY_EVENT),
-    ("reaction", message("m.reaction", ANNA), GENERAL, Grant.ORDINARY_EVENT),
-    ("redaction", message("m.room.redaction", ANNA), GENERAL, Grant.ORDINARY_EVENT),
+    ("message", message("m.room.message", ANNA, {"body": "hi"}), GENERAL_FOR_COLLEAGUE, Grant.ORDINARY_EVENT),
+    ("reaction", message("m.reaction", ANNA), GENERAL_FOR_COLLEAGUE, Grant.ORDINARY_EVENT),
+    ("redaction", message("m.room.redaction", ANNA), GENERAL_FOR_COLLEAGUE, Grant.ORDINARY_EVENT),
     ("message in space", message("m.room.message", ANNA), SPACE, Grant.ORDINARY_EVENT),
-    ("pin", state("m.room.pinned_events", ANNA), GENERAL, Grant.ORDINARY_EVENT),
+    ("pin", state("m.room.pinned_events", ANNA), GENERAL_FOR_COLLEAGUE, Grant.ORDINARY_EVENT),
+    ("message by one put out of the tenant", message("m.room.message", ANNA), GENERAL, Refusal.NO_LONGER_ADMITTED),
+    ("redaction by one put out", message("m.room.redaction", ANNA), GENERAL, Refusal.NO_LONGER_ADMITTED),
+    ("message from outside", message("m.room.message", STRANGER), WITH_STRANGER, Grant.ORDINARY_EVENT),
+    ("pin from outside", state("m.room.pinned_events", STRANGER), WITH_STRANGER, Grant.ORDINARY_EVENT),
+    ("name from outside", state("m.room.name", STRANGER), WITH_STRANGER, Refusal.ROOM_SETTING),
+    (
+        "message of an outsider whom we do not name",
+        message("m.room.message", BEN),
+        WITH_STRANGER,
+        Refusal.NO_LONGER_ADMITTED,
+    ),
+    ("an outsider whom we invite", member(BITNEXUS, STRANGER, "invite"), WITH_STRANGER, Grant.MEMBER_OF_TENANT),
+    ("an outsider who comes in", member(STRANGER, STRANGER, "join"), WITH_STRANGER, Grant.MEMBER_OF_TENANT),
+    ("an outsider whom a person invites", member(ANNA, STRANGER, "invite"), WITH_STRANGER, Refusal.INVITE),
+    ("an outsider's friend", member(BEN, BEN, "join"), WITH_STRANGER, Refusal.JOIN),
     ("relay speaks", message("m.room.message", RELAY), GENERAL, Grant.BY_US),
     ("assistant speaks in our own terms", message("m.room.message", ASSISTANT), GENERAL, Grant.BY_US),
     # encryption is for nobody
@@ -275,7 +291,7 @@ def test_a_creation(user_id: str, room_config: dict[str, object], expected: Gran
 
 
 def test_nobody_but_a_creator_redacts_what_holds_the_room() -> None:
-    room = Room(marker=GENERAL.marker, protected_event_ids=frozenset({"$marker"}))
+    room = Room(marker=GENERAL.marker, in_space=True, protected_event_ids=frozenset({"$marker"}))
     for sender, named, expected in (
         (ANNA, "$marker", Refusal.PROTECTED_STATE),
         (RELAY, "$marker", Refusal.PROTECTED_STATE),
