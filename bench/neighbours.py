@@ -182,9 +182,7 @@ def _count_one(stream: Stream, found: Sequence[str]) -> dict[str, int]:
 
 @asynccontextmanager
 async def _running(folder: Path) -> AsyncIterator[_Scene]:
-    stack, services = with_stock_services(
-        build_stack(folder, Ports.free(lowest=25_000), with_model=False), services=_SERVICES
-    )
+    stack, services = with_stock_services(build_stack(folder, Ports.free(), with_model=False), services=_SERVICES)
     async with AsyncExitStack() as stops:
         stops.callback(remove_place, folder)
         await start_parts(stack, stops, Steps(), with_model=False, with_bridge=True)

@@ -113,7 +113,7 @@ def event_body(room_key: str, mark: str) -> dict[str, Any]:
 @asynccontextmanager
 async def running_rig(folder: Path, *, rooms: int) -> AsyncIterator[Rig]:
     """Run a stack with a tenant of ``rooms`` rooms and one member, for as long as the block lasts."""
-    ports = Ports.free(lowest=25_000)
+    ports = Ports.free()
     async with (
         running_stack(folder, ports=ports, with_model=False, keep=False) as stack,
         furnished(stack, rooms=rooms) as rig,

@@ -1,5 +1,7 @@
 """The ports of one stack: seven in a row in the demo, any seven in tests."""
 
+import itertools
+import os
 import socket
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -9,6 +11,9 @@ from bridge.demo.errors import DemoError
 DEFAULT_BASE = 29300
 _RESERVED = 10
 _LOWEST, _HIGHEST = 1024, 65536 - _RESERVED
+# below the ports that Linux gives to clients (32768 and up), where a connection could stand in the way
+_ROWS = range(20_000, 32_000, 50)
+_given = itertools.count()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +50,14 @@ class Ports:
         )
 
     @classmethod
-    def free(cls, *, lowest: int = 31_000) -> "Ports":
-        """Return a row of ports on 127.0.0.1 that nobody listens on now."""
-        for base in range(lowest, _HIGHEST, 50):
+    def free(cls) -> "Ports":
+        """Return a row of ports on 127.0.0.1 that nobody listens on now.
+
+        No row is given twice in a process, and each process begins elsewhere: who looks at the same moment, before
+        anybody listens, finds another row.
+        """
+        for _ in _ROWS:
+            base = _ROWS[(97 * os.getpid() + next(_given)) % len(_ROWS)]
             with ExitStack() as held:
                 try:
                     for port in range(base, base + _RESERVED):

@@ -166,7 +166,7 @@ def _replica(stack: Stack, zygote: Zygote, settings: Overrides, number: int) -> 
     """Return the bridge of the stack, or a further one on its database with listeners of its own."""
     path, ports, name = stack.config_path, stack.ports, f"bridge-{number}"
     if number:
-        own = Ports.free(lowest=ports.bridge + 50 * number)
+        own = Ports.free()
         ports = replace(ports, bridge=own.bridge, appservice=own.appservice, metrics=own.metrics)
         path = stack.directory / f"{name}.yaml"
         write_config(path, ports=ports, credentials=stack.credentials, with_model=False, overrides=settings)

@@ -224,7 +224,7 @@ async def working_or_done(place: Place) -> None:
 def replica_of(place: Place) -> BridgeProcess:
     """Return a second bridge on the same database and the same Synapse, with listeners of its own."""
     stack = place.stack
-    free = Ports.free(lowest=stack.ports.bridge + 50)
+    free = Ports.free()
     ports = replace(stack.ports, bridge=free.bridge, appservice=free.appservice, metrics=free.metrics)
     folder = stack.directory / "replica"
     folder.mkdir()

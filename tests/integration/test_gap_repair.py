@@ -30,7 +30,7 @@ FILLING = 100
 async def own_stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """A stack that these tests may break."""
     folder = tmp_path_factory.mktemp("gaps")
-    async with running_stack(folder, ports=Ports.free(lowest=36_000), with_model=False) as stack:
+    async with running_stack(folder, ports=Ports.free(), with_model=False) as stack:
         yield stack
 
 

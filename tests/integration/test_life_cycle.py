@@ -32,7 +32,7 @@ BOARD = {"key": "board", "type": "custom", "name": "Board", "access": "invite"}
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """A stack that these tests may break."""
     folder = tmp_path_factory.mktemp("life-cycle")
-    async with running_stack(folder, ports=Ports.free(lowest=33_000), with_model=False) as running:
+    async with running_stack(folder, ports=Ports.free(), with_model=False) as running:
         yield running
 
 

@@ -53,7 +53,7 @@ class Door:
 @asynccontextmanager
 async def postgresql(folder: Path) -> AsyncIterator[tuple[Json, str]]:
     """Run a PostgreSQL and give Synapse's setting for it, and its address for others."""
-    credentials, port = Credentials(), Ports.free(lowest=42_000).postgres
+    credentials, port = Credentials(), Ports.free().postgres
     passwords, roster = credentials.postgres_passwords(), Roster(folder / "processes.json")
     server = Postgres(directory=folder, log=folder / "postgres.log", port=port, passwords=passwords, roster=roster)
     names = {"user": "synapse", "password": credentials.synapse, "dbname": "synapse"}

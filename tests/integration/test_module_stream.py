@@ -81,7 +81,7 @@ class Module:
 @asynccontextmanager
 async def postgresql(folder: Path) -> AsyncIterator[Json]:
     """Run a PostgreSQL and give Synapse's setting for it."""
-    credentials, port = Credentials(), Ports.free(lowest=41_000).postgres
+    credentials, port = Credentials(), Ports.free().postgres
     passwords, roster = credentials.postgres_passwords(), Roster(folder / "processes.json")
     server = Postgres(directory=folder, log=folder / "postgres.log", port=port, passwords=passwords, roster=roster)
     names = {"user": "synapse", "password": credentials.synapse, "dbname": "synapse"}
