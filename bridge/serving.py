@@ -16,6 +16,7 @@ from bridge.actions.erase_person import AskForErasure
 from bridge.actions.explain_membership import ExplainMembership
 from bridge.actions.offboard_tenant import OffboardTenant
 from bridge.actions.open_ai_room import OpenAiRoom
+from bridge.actions.open_direct_chat import OpenDirectChat
 from bridge.actions.open_session import CloseSession, OpenSession
 from bridge.actions.plan_tenant import PlanTenant
 from bridge.actions.put_member import PutMember
@@ -111,6 +112,7 @@ def api_app(
         ),
         close_session=CloseSession(sessions=sessions, homeserver=homeserver),
         open_ai_room=OpenAiRoom(database=database, house=house, assistant_name=config.assistant.name),
+        open_direct_chat=OpenDirectChat(database=database, house=house),
         relay_event=RelayEvent(database=database, house=house, entropy=entropy),
         preview_event=PreviewEvent(database=database),
         show_delivery=ShowDelivery(database=database),

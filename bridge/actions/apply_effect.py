@@ -10,6 +10,7 @@ from bridge.model.effect import (
     CreateRoom,
     Effect,
     JoinUser,
+    LeaveRoom,
     RegisterUser,
     RemoveUser,
     SetAvatar,
@@ -52,7 +53,7 @@ class ApplyEffect:
                 return None
             case CreateRoom():
                 return await self._create_room(tenant_id, effect, room_ids, may_exist=may_exist)
-            case SetState() | JoinUser() | RemoveUser():
+            case SetState() | JoinUser() | RemoveUser() | LeaveRoom():
                 return await self._change_room(effect, room_ids)
             case _:  # pragma: no cover - the union is closed
                 assert_never(effect)
@@ -88,7 +89,7 @@ class ApplyEffect:
         return await self.homeserver.find_room(effect, known)
 
     async def _change_room(
-        self, effect: SetState | JoinUser | RemoveUser, room_ids: Mapping[RoomKey, RoomID]
+        self, effect: SetState | JoinUser | RemoveUser | LeaveRoom, room_ids: Mapping[RoomKey, RoomID]
     ) -> RoomID:
         room_id = RoomID(resolve_room_id(effect.room_id, room_ids))
         if room_id.startswith(PENDING_PREFIX):
@@ -104,6 +105,8 @@ class ApplyEffect:
                 await self._join(room_id, effect)
             case RemoveUser(user_id=user_id):
                 await self.homeserver.kick(room_id, user_id)
+            case LeaveRoom(user_id=user_id):
+                await self.homeserver.leave(room_id, user_id)
             case _:  # pragma: no cover - the union is closed
                 assert_never(effect)
         return room_id
@@ -112,7 +115,9 @@ class ApplyEffect:
         refused: HomeserverRefused | None = None
         if effect.invite:
             try:
-                await self.homeserver.invite(room_id, effect.user_id)
+                await self.homeserver.invite(
+                    room_id, effect.user_id, inviter=effect.inviter, is_direct=effect.is_direct
+                )
             except HomeserverRefused as error:
                 refused = error  # perhaps they are in already: the join tells
         try:

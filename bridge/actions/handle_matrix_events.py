@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 from bridge.errors import BitnexusError, DependencyDown
 from bridge.model.event import InboxItem, MatrixEvent, Outgoing, Receipt
-from bridge.model.ids import PLATFORM, RoomID, RoomKey, TenantID
+from bridge.model.ids import PLATFORM, RoomID, RoomKey, TenantID, UserID
 from bridge.model.job import Lane
 from bridge.model.room import MatrixHouse, RoomKind
+from bridge.model.tenant import RoomType
 from bridge.policy.assistant import wants_answer
 from bridge.policy.drift import is_drift
 from bridge.policy.layout import CREATION_KEY, CREATION_TENANT, lay_out, type_of_key
@@ -18,6 +19,7 @@ from bridge.policy.projection import (
     NoMeaning,
     RedactMessage,
     delivery_of,
+    has_left,
     read_event,
 )
 from bridge.ports import Database, Work
@@ -124,7 +126,10 @@ class HandleMatrixEvents:
             case RedactMessage(event_id=event_id):
                 await work.messages.redact(event_id, redaction=body)
             case NewState():
-                return await work.rooms.record_state([body])
+                news = await work.rooms.record_state([body])
+                if news and kind.type == RoomType.DM and has_left(body):
+                    await _let_go(work, body.room_id, UserID(body.state_key or ""))
+                return news
             case NoMeaning():
                 pass
         return ()
@@ -147,3 +152,9 @@ class HandleMatrixEvents:
         room = next((desired.rooms.get(key) for key, found in room_ids.items() if found == room_id), None)
         if room and any(is_drift(event, room, self.house.bots) for event in news):
             await work.jobs.enqueue(tenant.revision)
+
+
+async def _let_go(work: Work, room_id: RoomID, user_id: UserID) -> None:
+    """Take who has left a direct chat off its list until it is opened again, and have our creator look after it."""
+    if await work.tenants.unlist(room_id, user_id):
+        await work.jobs.enqueue(await work.tenants.bump_revision())

@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 
 from bridge.errors import BitnexusError, HomeserverRefused
 from bridge.model.effect import Effect, effect_target
-from bridge.model.ids import EffectID, RoomID, RoomKey, TenantID
+from bridge.model.ids import EffectID, RoomID, RoomKey, TenantID, UserID
 from bridge.model.job import JobOutcome, Lane, OpenJob, Result
 from bridge.model.room import Bots, Observed
+from bridge.policy.foresight import foresee
 from bridge.policy.refusal import explain_refusal
 
 
@@ -43,6 +44,15 @@ class Run:
     def reads_everything(self) -> bool:
         """Whether every room is read first: after an interruption, and when it is asked for."""
         return self.job.is_resumed or self.job.verify
+
+    def viewer_of(self, room_id: RoomID) -> UserID | None:
+        """Return who can read a room that our creators have left, as far as we have seen; None where they are in it."""
+        room = next((room for room in self.observed.rooms.values() if room.room_id == room_id), None)
+        if room is None:
+            return None
+        room = next(iter(foresee(Observed(rooms={room.key: room}, people={}), self.made, {}, self.bots).rooms.values()))
+        inside = {user_id for user_id, seen in room.members.items() if seen.membership == "join"}
+        return None if inside & self.bots.creators else min(inside, default=None)
 
     def is_left(self, effect: Effect) -> bool:
         """Say whether an effect is to be tried still."""

@@ -59,10 +59,11 @@ class ReconcileTenant:
             if job is not None:
                 # before the plan is read: what is asked for from now on is another job, and not forgotten with this one
                 await work.jobs.begin(lane, job.job_id, ())
-            room_ids = dict(await work.rooms.room_ids())
+            observed = await work.rooms.observed()
         if job is None:
             return 0
-        run = Run(lane=lane, tenant_id=tenant_id, job=job, room_ids=room_ids, bots=self.house.bots)
+        room_ids = {key: room.room_id for key, room in observed.rooms.items()}
+        run = Run(lane=lane, tenant_id=tenant_id, job=job, room_ids=room_ids, bots=self.house.bots, observed=observed)
         if run.reads_everything:
             await self._look_at(run, room_ids.values())
         is_settled = await self._settle(run)
@@ -192,7 +193,7 @@ class ReconcileTenant:
     async def _read(self, run: Run, room_id: RoomID, states: list[Sequence[MatrixEvent]]) -> None:
         run.unreadable.pop(room_id, None)
         try:
-            states.append(await self.homeserver.room_state(room_id))
+            states.append(await self.homeserver.room_state(room_id, viewer=run.viewer_of(room_id)))
         except DependencyDown:
             raise
         except BitnexusError as refusal:

@@ -15,6 +15,7 @@ from bridge.actions.explain_membership import ExplainMembership
 from bridge.actions.hold_tenant import Administrator
 from bridge.actions.offboard_tenant import OffboardTenant
 from bridge.actions.open_ai_room import OpenAiRoom
+from bridge.actions.open_direct_chat import OpenDirectChat
 from bridge.actions.open_session import CloseSession, OpenSession
 from bridge.actions.plan_tenant import PlanTenant
 from bridge.actions.put_member import PutMember
@@ -65,6 +66,7 @@ class Actions:
     open_session: OpenSession
     close_session: CloseSession
     open_ai_room: OpenAiRoom
+    open_direct_chat: OpenDirectChat
     relay_event: RelayEvent
     preview_event: PreviewEvent
     show_delivery: ShowDelivery

@@ -1,8 +1,15 @@
 """Routes of sessions and of what a signed-in person may ask for."""
 
 from bridge.api.call import Call
-from bridge.api.shapes import AiRoomAnswer, SessionAnswer, SessionBody, SessionTenant
-from bridge.model.ids import DeviceID
+from bridge.api.shapes import (
+    AiRoomAnswer,
+    DirectChatAnswer,
+    DirectChatBody,
+    SessionAnswer,
+    SessionBody,
+    SessionTenant,
+)
+from bridge.model.ids import DeviceID, parse_member_id
 
 
 async def post_session(call: Call) -> SessionAnswer:
@@ -37,3 +44,10 @@ async def post_ai_room(call: Call) -> AiRoomAnswer:
     """Give the person their own room with the assistant."""
     key, room_id, change = await call.actions.open_ai_room(call.tenant_id, credential=call.session)
     return AiRoomAnswer(key=key, name=call.actions.open_ai_room.assistant_name, room_id=room_id, job_id=change.job_id)
+
+
+async def post_direct_chat(call: Call) -> DirectChatAnswer:
+    """Open a direct chat, or find the one that there is."""
+    other = parse_member_id(call.body_as(DirectChatBody).user_id)
+    key, room_id, change = await call.actions.open_direct_chat(call.tenant_id, other, credential=call.session)
+    return DirectChatAnswer(key=key, room_id=room_id, revision=change.revision, job_id=change.job_id)

@@ -376,6 +376,21 @@ class AiRoomAnswer(Answer, frozen=True, kw_only=True):
     job_id: str | None
 
 
+class DirectChatBody(Body, frozen=True, kw_only=True):
+    """With whom a direct chat is wanted."""
+
+    user_id: Id
+
+
+class DirectChatAnswer(Answer, frozen=True, kw_only=True):
+    """The direct chat of two people; ``room_id`` is null until the job has made it."""
+
+    key: str
+    room_id: str | None
+    revision: int
+    job_id: str | None
+
+
 class DeliveryItem(Answer, frozen=True, kw_only=True):
     """A delivery that was accepted."""
 

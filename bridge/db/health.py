@@ -123,7 +123,7 @@ class HealthStore:
     async def weak_rooms(self, bots: Bots) -> Sequence[WeakRoom]:
         """Return the rooms in which our creator lacks power or is no member; a thousand at most.
 
-        As the read model has them. From room version 12 on a creator's power has no level.
+        As the read model has them. From room version 12 on a creator's power has no level. A direct chat it has left.
         """
         async with connection_of(self._system) as connection:
             rows = await connection.fetch(_WEAK_ROOMS, bots.creator, list(bots.all))
@@ -214,7 +214,8 @@ _WEAK_ROOMS = """
       JOIN room_state c ON c.room_id = r.id AND c.event_type = 'm.room.create' AND c.state_key = ''
       JOIN LATERAL (SELECT content, coalesce((content -> 'users_default')::int, 0) AS usual FROM room_state
         WHERE room_id = r.id AND event_type = 'm.room.power_levels' AND state_key = '') l ON true
-      LEFT JOIN chat_room_members m ON m.room_id = r.id AND m.user_id = $1) found
+      LEFT JOIN chat_room_members m ON m.room_id = r.id AND m.user_id = $1
+      WHERE r.type <> 'dm') found
     WHERE power IS NULL OR (NOT is_unlimited AND (power < needed OR power <= rivals))
     ORDER BY tenant_id, room_key LIMIT 1000
 """

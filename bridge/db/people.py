@@ -68,6 +68,20 @@ class PeopleStore:
         )
         return {row["matrix_id"]: row["member_id"] for row in rows}
 
+    async def are_blocking(self, one: MemberID, other: MemberID) -> bool:
+        found: bool = await self._connection.fetchval(
+            "SELECT EXISTS (SELECT FROM blocks WHERE (member_id, blocked_member_id) IN (($1, $2), ($2, $1)))",
+            one,
+            other,
+        )
+        return found
+
+    async def blocked_by(self, member_id: MemberID) -> Sequence[MemberID]:
+        rows = await self._connection.fetch(
+            "SELECT blocked_member_id FROM blocks WHERE member_id = $1 ORDER BY blocked_member_id", member_id
+        )
+        return [MemberID(row["blocked_member_id"]) for row in rows]
+
     async def record_registered(self, user_id: UserID) -> None:
         await self._connection.execute("UPDATE users SET registered = true WHERE matrix_id = $1", user_id)
 

@@ -108,6 +108,13 @@ class RoomStore:
         people = {MemberID(row["name"]): UserID(row["id"]) for row in rows if not row["is_room"]}
         return rooms, people
 
+    async def retire(self, room_id: RoomID) -> None:
+        await self._connection.execute(
+            "UPDATE chat_rooms SET key = key || '~' || left(md5(id), 8) WHERE tenant_id = $1 AND id = $2",
+            self._tenant_id,
+            room_id,
+        )
+
     async def record_room(self, room_id: RoomID, key: RoomKey, room_type: str) -> None:
         await self._connection.execute(
             "INSERT INTO chat_rooms (id, tenant_id, key, type) VALUES ($1, $2, $3, $4)"

@@ -10,6 +10,7 @@ from bridge.errors import ConfigError
 
 GLOBAL_TABLES = frozenset(
     {
+        "blocks",
         "erasures",
         "inbox",
         "lanes",

@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 import msgspec
 
-from bridge.db.connection import Connection
+from bridge.db.connection import Connection, rows_of
 from bridge.db.person_tasks import PersonTaskStore
-from bridge.model.ids import MemberID, TenantID
+from bridge.model.ids import MemberID, RoomID, TenantID, UserID
 from bridge.model.tenant import Access, Member, Outsider, Role, Room, RoomType, Tenant, TenantSettings, TenantStatus
 
 Elsewhere = Callable[[TenantID], Awaitable[frozenset[MemberID]]]
@@ -44,7 +44,10 @@ class TenantStore:
 
     async def _rooms(self) -> tuple[Room, ...]:
         rows = await self._connection.fetch(
-            "SELECT * FROM tenant_rooms WHERE tenant_id = $1 ORDER BY position, key", self._tenant_id
+            "SELECT r.*, r.type = 'dm' AND EXISTS (SELECT FROM blocks b WHERE b.member_id = ANY (r.member_ids)"
+            "  AND b.blocked_member_id = ANY (r.member_ids)) AS blocked"
+            " FROM tenant_rooms r WHERE tenant_id = $1 ORDER BY position, key",
+            self._tenant_id,
         )
         outsiders = await self._outsiders({member_id for row in rows for member_id in row["outsider_ids"]})
         return tuple(
@@ -64,6 +67,7 @@ class TenantStore:
                     outsiders[member_id] for member_id in row["outsider_ids"] if member_id in outsiders
                 ),
                 read_only=row["read_only"],
+                blocked=row["blocked"],
             )
             for row in rows
         )
@@ -166,6 +170,17 @@ class TenantStore:
                 for position, room in rooms
             ],
         )
+
+    async def unlist(self, room_id: RoomID, user_id: UserID) -> bool:
+        status = await self._connection.execute(
+            "UPDATE tenant_rooms r SET member_ids = array_remove(r.member_ids, u.member_id) FROM chat_rooms c, users u"
+            " WHERE r.tenant_id = $1 AND r.type = 'dm' AND c.tenant_id = $1 AND c.key = r.key AND c.id = $2"
+            " AND u.matrix_id = $3 AND u.member_id = ANY (r.member_ids)",
+            self._tenant_id,
+            room_id,
+            user_id,
+        )
+        return rows_of(status) > 0
 
     async def save_members(self, roles: Mapping[MemberID, Role]) -> None:
         await self._connection.execute(

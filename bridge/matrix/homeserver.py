@@ -214,11 +214,25 @@ class SynapseHomeserver:
         answer = await self._request("set_state", self._house.bots.creator, Method.PUT, path, content)
         return EventID(answer["event_id"])
 
-    async def invite(self, room_id: RoomID, user_id: UserID) -> None:
-        """Invite a user as the creator; the creator itself as the keeper."""
-        bots, path = self._house.bots, Path.v3.rooms[room_id].invite
-        inviter = bots.keeper if user_id == bots.creator else bots.creator
-        await self._request("invite", inviter, Method.POST, path, {"user_id": user_id})
+    async def invite(
+        self, room_id: RoomID, user_id: UserID, *, inviter: UserID | None = None, is_direct: bool = False
+    ) -> None:
+        """Invite a user in somebody's name, else as the creator, and the creator itself as the keeper."""
+        bots = self._house.bots
+        inviter = inviter or (bots.keeper if user_id == bots.creator else bots.creator)
+        if is_direct:  # which the invitation API has no field for
+            path = Path.v3.rooms[room_id].state["m.room.member"][user_id]
+            await self._request("invite", inviter, Method.PUT, path, {"membership": "invite", "is_direct": True})
+        else:
+            await self._request("invite", inviter, Method.POST, Path.v3.rooms[room_id].invite, {"user_id": user_id})
+
+    async def leave(self, room_id: RoomID, user_id: UserID) -> None:
+        """Leave a room in the user's own name; not being in it is as good."""
+        try:
+            await self._request("leave", user_id, Method.POST, Path.v3.rooms[room_id].leave, {})
+        except HomeserverRefused as error:
+            if error.http_status not in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}:
+                raise
 
     async def join(self, room_id: RoomID, user_id: UserID) -> None:
         """Join a room in the user's own name; being in it already is as good."""
@@ -233,13 +247,16 @@ class SynapseHomeserver:
             if "not in the room" not in error.sentence.lower():
                 raise
 
-    async def room_state(self, room_id: RoomID) -> Sequence[MatrixEvent]:
-        """Return the whole current state of a room, as the creator sees it, or the keeper where it is not in it."""
+    async def room_state(self, room_id: RoomID, *, viewer: UserID | None = None) -> Sequence[MatrixEvent]:
+        """Return the whole current state of a room, as the creator sees it, or the keeper where it is not in it.
+
+        A ``viewer`` looks instead where neither is inside: to whom has left Synapse shows what stood when they left.
+        """
         bots, path = self._house.bots, Path.v3.rooms[room_id].state
         try:
-            events = await self._request("room_state", bots.creator, Method.GET, path)
+            events = await self._request("room_state", viewer or bots.creator, Method.GET, path)
         except HomeserverRefused:
-            events = await self._request("room_state", bots.keeper, Method.GET, path)
+            events = await self._request("room_state", bots.creator if viewer else bots.keeper, Method.GET, path)
         return [parse_event({**event, "room_id": room_id}) for event in events]
 
     async def send(

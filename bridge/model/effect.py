@@ -70,7 +70,8 @@ class SetState:
 class JoinUser:
     """Bring a user into a room without a click: ``invite`` first where the join rule wants it.
 
-    ``is_creator`` says that it is our creator who comes back, without whom nothing else can be done in the room.
+    ``is_creator`` says that it is our creator who comes back, without whom nothing else can be done in the room;
+    ``inviter`` is who invites, where that is not one of our creators.
     """
 
     room_key: RoomKey
@@ -78,6 +79,8 @@ class JoinUser:
     user_id: UserID
     invite: bool
     is_creator: bool = False
+    is_direct: bool = False
+    inviter: UserID | None = None
     kind: Literal["join_user"] = "join_user"
 
 
@@ -91,7 +94,17 @@ class RemoveUser:
     kind: Literal["remove_user"] = "remove_user"
 
 
-Effect = RegisterUser | SetDisplayName | SetAvatar | CreateRoom | SetState | JoinUser | RemoveUser
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaveRoom:
+    """Have a bot of ours leave a room that others stay in."""
+
+    room_key: RoomKey
+    room_id: RoomID
+    user_id: UserID
+    kind: Literal["leave_room"] = "leave_room"
+
+
+Effect = RegisterUser | SetDisplayName | SetAvatar | CreateRoom | SetState | JoinUser | RemoveUser | LeaveRoom
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

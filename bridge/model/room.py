@@ -96,6 +96,10 @@ class DesiredRoom:
     archived: bool = False
     takes_back: bool = True
     """Whether who leaves by themselves is joined again."""
+    is_direct: bool = False
+    """Whether clients are told that it is a direct chat."""
+    without_bots: bool = False
+    """Whether our bots leave it once everybody is inside and all is as desired: a direct chat has two members."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,6 +84,8 @@ class Room:
     """Who is in it beside the tenant's own people; only rooms that are made on demand have any."""
     read_only: bool = False
     """Whether nobody but us writes in it any more."""
+    blocked: bool = False
+    """Of a direct chat: whether one of the two blocks the other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

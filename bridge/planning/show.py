@@ -12,6 +12,7 @@ from bridge.model.effect import (
     CreateRoom,
     Effect,
     JoinUser,
+    LeaveRoom,
     RegisterUser,
     RemoveUser,
     SetAvatar,
@@ -87,7 +88,7 @@ def effect_line(effect: Effect, names: Names) -> Line:
             return "change", _state_words(effect)
         case JoinUser(room_key=key, user_id=user_id):
             return "create", f"{_name(user_id, names)} enters {key}"
-        case RemoveUser(room_key=key, user_id=user_id):
+        case RemoveUser(room_key=key, user_id=user_id) | LeaveRoom(room_key=key, user_id=user_id):
             return "remove", f"{_name(user_id, names)} leaves {key}"
 
 

@@ -24,6 +24,8 @@ def is_drift(event: MatrixEvent, room: DesiredRoom, bots: Bots) -> bool:
 
 def _is_membership_drift(event: MatrixEvent, room: DesiredRoom, bots: Bots) -> bool:
     is_bot = event.state_key in bots.all
+    if is_bot and room.without_bots:
+        return False  # they come and go by themselves
     belongs = event.state_key in room.people or event.state_key in room.bots
     match event.content.get("membership"):
         case "join":

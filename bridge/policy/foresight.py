@@ -7,6 +7,7 @@ from bridge.model.effect import (
     CreateRoom,
     Effect,
     JoinUser,
+    LeaveRoom,
     RemoveUser,
     SetState,
     resolve_content,
@@ -32,6 +33,8 @@ def foresee(observed: Observed, made: Sequence[Effect], room_ids: Mapping[RoomKe
             case RemoveUser(room_key=key, user_id=user_id) if key in rooms:
                 gone = ObservedMembership(membership="leave", sender=bots.creator)
                 rooms[key] = _with_member(rooms[key], user_id, gone)
+            case LeaveRoom(room_key=key, user_id=user_id) if key in rooms:
+                rooms[key] = _with_member(rooms[key], user_id, ObservedMembership(membership="leave", sender=user_id))
             case _:
                 pass
     return replace(observed, rooms=rooms)

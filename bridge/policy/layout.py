@@ -7,8 +7,15 @@ from bridge.model.effect import CreateRoom, pending_room_id
 from bridge.model.ids import SPACE, RoomID, RoomKey, group_key, group_of_key
 from bridge.model.json import Json, JsonObject
 from bridge.model.room import Desired, DesiredRoom, MatrixHouse, StateKey
-from bridge.model.tenant import Access, Member, Outsider, Room, Tenant, TenantStatus
-from bridge.policy.membership import active_members, bots_of_room, outsiders_of_room, people_of_room, people_of_space
+from bridge.model.tenant import Access, Member, Outsider, Room, RoomType, Tenant, TenantStatus
+from bridge.policy.membership import (
+    active_members,
+    bots_of_room,
+    is_open_direct_chat,
+    outsiders_of_room,
+    people_of_room,
+    people_of_space,
+)
 from bridge.policy.power_levels import power_levels
 from bridge.policy.templates import TEMPLATES
 
@@ -123,7 +130,31 @@ def _group(ground: _Ground, name: str, *, archived: bool) -> DesiredRoom:
     )
 
 
+def _direct_chat(ground: _Ground, room: Room) -> DesiredRoom:
+    """Return a direct chat: without name and place, so that clients name it after the other person."""
+    is_open = is_open_direct_chat(ground.tenant, room)
+    state: dict[StateKey, JsonObject] = {
+        ("m.room.guest_access", ""): {"guest_access": "forbidden"},
+        ("m.room.join_rules", ""): {"join_rule": "invite"},
+        ("m.room.history_visibility", ""): {"history_visibility": _history_visibility(room)},
+        ("m.room.power_levels", ""): power_levels(ground.house, room.type, (), is_read_only=not is_open),
+        (ROOM_MARKER, ""): _marker(ground, room.key, room.type.value),
+    }
+    return DesiredRoom(
+        key=room.key,
+        creation_content=_creation_content(ground, room.key),
+        state=state,
+        bots=bots_of_room(ground.house.bots, room),
+        people=people_of_room(ground.tenant, room),
+        archived=room.archived,
+        is_direct=True,
+        without_bots=is_open,
+    )
+
+
 def _room(ground: _Ground, room: Room) -> DesiredRoom:
+    if room.type is RoomType.DM:
+        return _direct_chat(ground, room)
     people = people_of_room(ground.tenant, room)
     staff = (member for member in active_members(ground.tenant) if member.user_id in people)
     is_grouped = room.group and not room.archived and not room.personal

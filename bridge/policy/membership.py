@@ -2,8 +2,10 @@
 
 from bridge.model.ids import UserID
 from bridge.model.room import Bots
-from bridge.model.tenant import Access, Member, Outsider, Room, Tenant, TenantStatus
+from bridge.model.tenant import Access, Member, Outsider, Room, RoomType, Tenant, TenantStatus
 from bridge.policy.templates import TEMPLATES
+
+_BOTH = 2
 
 
 def people_of_space(tenant: Tenant) -> frozenset[UserID]:
@@ -30,6 +32,17 @@ def outsiders_of_room(tenant: Tenant, room: Room) -> tuple[Outsider, ...]:
     return tuple(sorted(found, key=lambda outsider: outsider.user_id))
 
 
+def is_open_direct_chat(tenant: Tenant, room: Room) -> bool:
+    """Say whether two people can talk to each other in a direct chat; one that is not open can only be read."""
+    return (
+        room.type is RoomType.DM
+        and tenant.status is TenantStatus.ACTIVE
+        and tenant.settings.dms
+        and not room.blocked
+        and len(people_of_room(tenant, room)) == len(room.member_ids) == _BOTH
+    )
+
+
 def active_members(tenant: Tenant) -> tuple[Member, ...]:
     """Return the members who may be in rooms now.
 
@@ -46,7 +59,12 @@ def active_members(tenant: Tenant) -> tuple[Member, ...]:
 
 
 def bots_of_room(bots: Bots, room: Room) -> frozenset[UserID]:
-    """Return the bots of a room: both creators, and those that its template has; the relay in no person's own room."""
+    """Return the bots of a room: both creators, and those that its template has; the relay in no person's own room.
+
+    A direct chat is made by our creator alone: the other creator has its power without being inside.
+    """
+    if room.type is RoomType.DM:
+        return frozenset({bots.creator})
     template = TEMPLATES[room.type]
     assistant = {bots.assistant} if template.has_assistant else set[UserID]()
     relay = {bots.relay} if template.has_relay and not room.personal else set[UserID]()

@@ -58,6 +58,12 @@ def read_event(event: MatrixEvent) -> Meaning:
     return NoMeaning()
 
 
+def has_left(event: MatrixEvent) -> bool:
+    """Say whether somebody left a room by themselves."""
+    is_membership = event.event_type == "m.room.member" and event.content.get("membership") == "leave"
+    return is_membership and event.state_key == event.sender
+
+
 def delivery_of(event: MatrixEvent) -> DeliveryID | None:
     """Return which delivery of ours an event shows, going by its content alone: look at its sender first."""
     found = event.content.get(DELIVERY_ID)

@@ -4,12 +4,13 @@ Revocations come first, then accounts, rooms and their state, then who comes in:
 on is right.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from bridge.model.effect import (
     CreateRoom,
     Effect,
     JoinUser,
+    LeaveRoom,
     RegisterUser,
     RemoveUser,
     SetAvatar,
@@ -38,9 +39,10 @@ _INSIDE = frozenset({"join", "invite", "knock"})
 
 def reconcile(desired: Desired, observed: Observed, bots: Bots) -> tuple[Effect, ...]:
     """Return the effects, in the order in which they are to be made; none when all is as desired."""
-    pairs = [(room, observed.rooms.get(room.key)) for room in _space_first(desired)]
+    everything = ((room, observed.rooms.get(room.key)) for room in _space_first(desired))
+    pairs = [(room, actual) for room, actual in everything if actual is None or not is_lost(actual)]
     kept_out = _kept_out_of_tenant(observed, bots)
-    effects = (
+    effects: tuple[Effect, ...] = (
         *(effect for room, actual in pairs if actual for effect in _removals(room, actual, bots, kept_out)),
         *(effect for stray in _strays(desired, observed) for effect in _clear(stray, bots)),
         *_accounts(desired, observed),
@@ -48,7 +50,7 @@ def reconcile(desired: Desired, observed: Observed, bots: Bots) -> tuple[Effect,
         *(effect for room, actual in pairs for effect in _state_changes(room, actual)),
         *(effect for room, actual in pairs for effect in _joins(room, actual, bots, kept_out)),
     )
-    return tuple(sorted(effects, key=stage_of))
+    return tuple(sorted((*effects, *_comings_and_goings(pairs, effects, bots)), key=stage_of))
 
 
 def is_stray(event_type: str, content: JsonObject) -> bool:
@@ -56,6 +58,11 @@ def is_stray(event_type: str, content: JsonObject) -> bool:
     if event_type in _LINKS:
         return bool(content.get("via"))
     return event_type in _UNDONE_BY and any(content.values())
+
+
+def is_lost(room: ObservedRoom) -> bool:
+    """Say whether everybody has left a room: nobody is there who could invite anybody, us included."""
+    return bool(room.members) and all(seen.membership in {"leave", "ban"} for seen in room.members.values())
 
 
 def _space_first(desired: Desired) -> list[DesiredRoom]:
@@ -148,7 +155,8 @@ def _joins(room: DesiredRoom, actual: ObservedRoom | None, bots: Bots, kept_out:
     members: Mapping[UserID, ObservedMembership] = actual.members if actual else {}
     room_id: RoomID = actual.room_id if actual else pending_room_id(room.key)
     is_invite_only = room.state["m.room.join_rules", ""].get("join_rule") == "invite"
-    for user_id in sorted((room.people - kept_out) | (room.bots if actual else frozenset[UserID]())):
+    is_ours_to_fill = actual is not None and not room.is_direct
+    for user_id in sorted((room.people - kept_out) | (room.bots if is_ours_to_fill else frozenset[UserID]())):
         seen = members.get(user_id)
         if _may_be_joined(user_id, seen, bots, takes_back=room.takes_back):
             is_invited = seen is not None and seen.membership == "invite"
@@ -158,7 +166,43 @@ def _joins(room: DesiredRoom, actual: ObservedRoom | None, bots: Bots, kept_out:
                 user_id=user_id,
                 invite=(is_invite_only or user_id in bots.all) and not is_invited,
                 is_creator=user_id == bots.creator,
+                is_direct=room.is_direct,
             )
+
+
+def _comings_and_goings(
+    pairs: Sequence[tuple[DesiredRoom, ObservedRoom | None]], effects: Sequence[Effect], bots: Bots
+) -> Iterator[JoinUser | LeaveRoom]:
+    """Have our creator in a direct chat while there is something to do, or while it is not open, and then no longer.
+
+    It leaves only when both people are seen inside: a room that everybody has left cannot be entered again. It comes
+    back by an invitation in the name of somebody inside.
+    """
+    busy = {effect.room_key for effect in effects if isinstance(effect, SetState | JoinUser | RemoveUser)}
+    for room, actual in pairs:
+        if actual is None or not room.is_direct:
+            continue
+        inside = {user_id for user_id, seen in actual.members.items() if seen.membership == "join"}
+        is_needed = room.key in busy or not (room.without_bots and room.people <= inside)
+        ours = sorted(inside & bots.all)
+        if is_needed and bots.creator not in inside:
+            yield from _creator_returns(room, actual, inside - bots.all, bots)
+        elif not is_needed:
+            yield from (LeaveRoom(room_key=room.key, room_id=actual.room_id, user_id=bot) for bot in ours)
+
+
+def _creator_returns(
+    room: DesiredRoom, actual: ObservedRoom, inside: Collection[UserID], bots: Bots
+) -> Iterator[JoinUser]:
+    seen = actual.members.get(bots.creator)
+    yield JoinUser(
+        room_key=room.key,
+        room_id=actual.room_id,
+        user_id=bots.creator,
+        invite=seen is None or seen.membership != "invite",
+        is_creator=True,
+        inviter=min(inside, key=lambda user_id: (user_id not in room.people, user_id), default=None),
+    )
 
 
 def _may_be_joined(user_id: UserID, seen: ObservedMembership | None, bots: Bots, *, takes_back: bool = True) -> bool:

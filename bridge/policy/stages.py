@@ -4,6 +4,7 @@ from bridge.model.effect import (
     CreateRoom,
     Effect,
     JoinUser,
+    LeaveRoom,
     RegisterUser,
     RemoveUser,
     SetAvatar,
@@ -33,8 +34,8 @@ def stage_of(effect: Effect) -> int:
             return 3 + _order_of_making(effect)
         case SetState():
             return 7
-        case JoinUser(room_key=key):
-            return 8 if key == SPACE else 9
+        case JoinUser() | LeaveRoom():
+            return _order_of_presence(effect)
 
 
 def _order_of_making(effect: CreateRoom | RegisterUser | SetDisplayName | SetAvatar) -> int:
@@ -44,6 +45,13 @@ def _order_of_making(effect: CreateRoom | RegisterUser | SetDisplayName | SetAva
     if effect.room_key == SPACE:
         return 1
     return 2 if effect.creation_content.get("type") == "m.space" else 3
+
+
+def _order_of_presence(effect: JoinUser | LeaveRoom) -> int:
+    """Put the space before its rooms; our bots go when everybody else has come."""
+    if isinstance(effect, LeaveRoom):
+        return 10
+    return 8 if effect.room_key == SPACE else 9
 
 
 def group_of(effect: Effect) -> str:

@@ -92,9 +92,20 @@ class FakeHomeserver:
         self._do(lambda: self.matrix.set_state(room_id, event_type, state_key, content))
         return EventID(f"${next(self._numbers)}")
 
-    async def invite(self, room_id: RoomID, user_id: UserID) -> None:
+    async def invite(
+        self,
+        room_id: RoomID,
+        user_id: UserID,
+        *,
+        inviter: UserID | None = None,
+        is_direct: bool = False,  # noqa: ARG002 - for clients alone
+    ) -> None:
         self._may_fail("invite")
-        self._do(lambda: self.matrix.invite(room_id, user_id))
+        self._do(lambda: self.matrix.invite(room_id, user_id, inviter=inviter))
+
+    async def leave(self, room_id: RoomID, user_id: UserID) -> None:
+        self._may_fail(f"leave {user_id}")
+        self._do(lambda: self.matrix.leave(room_id, user_id))
 
     async def join(self, room_id: RoomID, user_id: UserID) -> None:
         self._may_fail(f"join {user_id}")
@@ -104,8 +115,9 @@ class FakeHomeserver:
         self._may_fail("kick")
         self._do(lambda: self.matrix.kick(room_id, user_id))
 
-    async def room_state(self, room_id: RoomID) -> Sequence[MatrixEvent]:
+    async def room_state(self, room_id: RoomID, *, viewer: UserID | None = None) -> Sequence[MatrixEvent]:
         self._may_fail("room_state")
+        self._do(lambda: self.matrix.look(room_id, viewer))
         self.after_state()
         number = next(self._numbers)
         room = self.matrix.rooms[room_id]

@@ -289,6 +289,12 @@ class FakePeople(Store):
         await self._tasks.enqueue("standing", [new.member_id for _, new in changed])
         await self._tasks.end_sessions([new.member_id for old, new in changed if old.active and not new.active])
 
+    async def are_blocking(self, one: MemberID, other: MemberID) -> bool:
+        return bool({(one, other), (other, one)} & self._memory.blocks)
+
+    async def blocked_by(self, member_id: MemberID) -> Sequence[MemberID]:
+        return sorted(blocked for who, blocked in self._memory.blocks if who == member_id)
+
     async def record_registered(self, user_id: UserID) -> None:
         self._memory.registered.add(user_id)
 

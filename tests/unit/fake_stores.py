@@ -31,6 +31,7 @@ from bridge.model.tenant import (
     Person,
     Role,
     Room,
+    RoomType,
     Tenant,
     TenantStatus,
 )
@@ -80,6 +81,7 @@ class Memory:
     quarantined: list[tuple[InboxItem, str]] = field(default_factory=list)
     audit: list[tuple[TenantID, Actor, AuditEntry]] = field(default_factory=list)
     erasures: dict[str, Erasure] = field(default_factory=dict)
+    blocks: set[tuple[MemberID, MemberID]] = field(default_factory=set)
     events: list[tuple[TenantID, datetime, TenantEvent]] = field(default_factory=list)
     person_tasks: list[tuple[str, PersonTask]] = field(default_factory=list)
     buried: list[tuple[PersonTask, str]] = field(default_factory=list)
@@ -166,6 +168,16 @@ class FakeTenants(Store):
         self._memory.memberships.setdefault(self._tenant_id, {}).update(roles)
         await self._tasks.review_expired(roles.keys())
 
+    async def unlist(self, room_id: RoomID, user_id: UserID) -> bool:
+        tenant = self._memory.tenants[self._tenant_id]
+        key = next((found[1] for known, found in self._memory.rooms.items() if known == room_id), None)
+        who = next((person.member_id for person in self._memory.people.values() if person.user_id == user_id), None)
+        for room in tenant.rooms:
+            if room.key == key and room.type is RoomType.DM and who in room.member_ids:
+                await self.save_room(replace(room, member_ids=room.member_ids - {who}))
+                return True
+        return False
+
     async def remove_members(self, member_ids: Collection[MemberID]) -> None:
         for member_id in member_ids:
             self._memory.memberships.get(self._tenant_id, {}).pop(member_id, None)
@@ -238,6 +250,10 @@ class FakeRooms(Store):
         tenant = self._memory.tenants.get(self._tenant_id)
         own = {room.key for room in tenant.rooms if room.personal} if tenant else set[RoomKey]()
         return RoomKind(type=found[2], personal=found[1] in own)
+
+    async def retire(self, room_id: RoomID) -> None:
+        tenant_id, key, room_type = self._memory.rooms[room_id]
+        self._memory.rooms[room_id] = (tenant_id, RoomKey(f"{key}~{len(self._memory.rooms)}"), room_type)
 
     async def record_room(self, room_id: RoomID, key: RoomKey, room_type: str) -> None:
         if key not in await self.room_ids():

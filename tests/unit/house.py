@@ -9,6 +9,7 @@ from bridge.actions.erase_person import AskForErasure
 from bridge.actions.explain_membership import ExplainMembership
 from bridge.actions.offboard_tenant import OffboardTenant
 from bridge.actions.open_ai_room import OpenAiRoom
+from bridge.actions.open_direct_chat import OpenDirectChat
 from bridge.actions.open_session import CloseSession, OpenSession
 from bridge.actions.plan_tenant import PlanTenant
 from bridge.actions.put_member import PutMember
@@ -66,6 +67,7 @@ class House:
             open_session=self.open_session(),
             close_session=CloseSession(sessions=self.sessions, homeserver=self.homeserver),
             open_ai_room=OpenAiRoom(database=database, house=HOUSE, assistant_name="NexusHub"),
+            open_direct_chat=OpenDirectChat(database=database, house=HOUSE),
             relay_event=RelayEvent(database=database, house=HOUSE, entropy=entropy),
             preview_event=PreviewEvent(database=database),
             show_delivery=ShowDelivery(database=database),

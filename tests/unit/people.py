@@ -83,7 +83,7 @@ def stand(desired: Desired, room_ids: Mapping[RoomKey, RoomID]) -> Observed:
                 state=dict(room.state),
                 members={
                     user_id: ObservedMembership(membership="join", sender=user_id)
-                    for user_id in room.people | room.bots
+                    for user_id in room.people | (frozenset[UserID]() if room.without_bots else room.bots)
                 },
             )
             for key, room in desired.rooms.items()

@@ -109,9 +109,9 @@ async def test_a_plan_that_is_interrupted_makes_nothing_twice_and_reads_each_roo
     reads: list[RoomID] = []
     original = site.homeserver.room_state
 
-    async def count(room_id: RoomID) -> Sequence[MatrixEvent]:
+    async def count(room_id: RoomID, *, viewer: UserID | None = None) -> Sequence[MatrixEvent]:
         reads.append(room_id)
-        return await original(room_id)
+        return await original(room_id, viewer=viewer)
 
     site.homeserver.room_state = count
 
@@ -207,10 +207,10 @@ async def test_a_room_that_cannot_be_read_is_named_and_holds_up_no_other() -> No
     site.database.memory.state.clear()
     hidden, original = room_id_of(site, NEWS), site.homeserver.room_state
 
-    async def refuse(room_id: RoomID) -> Sequence[MatrixEvent]:
+    async def refuse(room_id: RoomID, *, viewer: UserID | None = None) -> Sequence[MatrixEvent]:
         if room_id == hidden:
             raise HomeserverRefused("neither of us is in the room", errcode="M_FORBIDDEN", http_status=403)
-        return await original(room_id)
+        return await original(room_id, viewer=viewer)
 
     site.homeserver.room_state = refuse
     job_id = await again(site)
@@ -240,9 +240,9 @@ async def test_verification_reads_every_room_once_and_writes_nothing_when_all_is
     seen: list[RoomID] = []
     original = site.homeserver.room_state
 
-    async def count(room_id: RoomID) -> Sequence[MatrixEvent]:
+    async def count(room_id: RoomID, *, viewer: UserID | None = None) -> Sequence[MatrixEvent]:
         seen.append(room_id)
-        return await original(room_id)
+        return await original(room_id, viewer=viewer)
 
     site.homeserver.room_state = count
     job_id = await again(site, verify=True)

@@ -16,6 +16,7 @@ from bridge.model.effect import (
     CreateRoom,
     Effect,
     JoinUser,
+    LeaveRoom,
     RegisterUser,
     RemoveUser,
     SetAvatar,
@@ -62,6 +63,7 @@ class CaseRoom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     archived: bool = False
     group: str = ""
     avatar_url: str = ""
+    blocked: bool = False
 
 
 class CaseTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,6 +81,8 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     says: str
     tenant: CaseTenant
     effects: tuple[list[Any], ...]
+    then: tuple[list[Any], ...] = ()
+    """What a second plan finds once those are made: our bots leave when they have seen everybody inside."""
     before: CaseTenant | Literal["nothing"] | None = None
     meanwhile: tuple[list[Any], ...] = ()
     room_version: Literal["11", "12"] = "12"
@@ -102,11 +106,23 @@ def plan(case: Case) -> tuple[Effect, ...]:
 
 def left_after(case: Case) -> list[list[Any]]:
     """Return what is still to be done once Matrix, as strict as Synapse, has made the case's effects."""
+    return [_short(effect) for effect in _again(case, plans=1)]
+
+
+def left_at_the_end(case: Case) -> list[list[Any]]:
+    """Return what is to be done after the second plan."""
+    return [_short(effect) for effect in _again(case, plans=2)]
+
+
+def _again(case: Case, *, plans: int) -> tuple[Effect, ...]:
     observed, tenant = _observed(case), _tenant(case.tenant)
     matrix, ids = Matrix.of(observed, _house(case)), {key: room.room_id for key, room in observed.rooms.items()}
-    apply(matrix, plan(case), ids)
-    seen = matrix.observe(ids, [member.user_id for member in tenant.members])
-    return [_short(effect) for effect in reconcile(lay_out(tenant, _house(case), ids), seen, BOTS)]
+    effects = plan(case)
+    for _ in range(plans):
+        apply(matrix, effects, ids)
+        seen = matrix.observe(ids, [member.user_id for member in tenant.members])
+        effects = reconcile(lay_out(tenant, _house(case), ids), seen, BOTS)
+    return effects
 
 
 def _house(case: Case) -> MatrixHouse:
@@ -152,6 +168,7 @@ def _room(told: CaseRoom) -> Room:
         archived=told.archived,
         group=told.group,
         avatar_url=told.avatar_url,
+        blocked=told.blocked,
     )
 
 
@@ -195,7 +212,10 @@ def _short(effect: Effect) -> list[Any]:
             assert effect.room_id in {room_id(effect.room_key), f"!pending:{effect.room_key}"}
             return ["state", effect.room_key, effect.event_type, effect.state_key, effect.content]
         case JoinUser():
-            return ["invite and join" if effect.invite else "join", effect.room_key, _name(effect.user_id)]
+            by = [f"as {_name(effect.inviter)}"] if effect.inviter else []
+            return ["invite and join" if effect.invite else "join", effect.room_key, _name(effect.user_id), *by]
+        case LeaveRoom():
+            return ["leave", effect.room_key, _name(effect.user_id)]
         case RemoveUser():
             assert effect.room_id == room_id(effect.room_key)
             return ["remove", effect.room_key, _name(effect.user_id)]

@@ -9,6 +9,7 @@ from bridge.model.effect import (
     CreateRoom,
     Effect,
     JoinUser,
+    LeaveRoom,
     RegisterUser,
     RemoveUser,
     SetAvatar,
@@ -111,9 +112,22 @@ class Matrix:
             self._check_power_levels(content)
         room.state[event_type, state_key] = content
 
-    def invite(self, room_id: RoomID, user_id: UserID) -> None:
+    def look(self, room_id: RoomID, viewer: UserID | None) -> None:
+        """Refuse whoever is not inside, as Synapse does once they have forgotten the room."""
+        members = self.rooms[room_id].members
+        inside = {user_id for user_id, seen in members.items() if seen.membership == "join"}
+        self._must(inside & ({viewer} if viewer else self.bots.creators), "read a room from outside")
+
+    def leave(self, room_id: RoomID, user_id: UserID) -> None:
+        self.requests.append(f"leave {room_id} {user_id}")
+        room = self.rooms[room_id]
+        if room.membership(user_id) in {"join", "invite"}:
+            room.put(user_id, "leave", user_id)
+        self._must(any(seen.membership == "join" for seen in room.members.values()), "leave a room to nobody")
+
+    def invite(self, room_id: RoomID, user_id: UserID, *, inviter: UserID | None = None) -> None:
         self.requests.append(f"invite {room_id} {user_id}")
-        inviter = self.bots.keeper if user_id == self.bots.creator else self.bots.creator
+        inviter = inviter or (self.bots.keeper if user_id == self.bots.creator else self.bots.creator)
         room = self.rooms.get(room_id)
         self._must(room and room.membership(inviter) == "join", "invite into a room where the inviter is not")
         self._must(room.membership(user_id) not in {"join", "ban"}, "invite somebody who is in, or banned")
@@ -196,7 +210,7 @@ def apply(matrix: Matrix, effects: Iterable[Effect], room_ids: dict[RoomKey, Roo
                 matrix.set_avatar(effect.user_id, effect.avatar_url)
             case CreateRoom():
                 room_ids[effect.room_key] = _create(matrix, _resolved(effect, room_ids))
-            case SetState() | JoinUser() | RemoveUser():
+            case SetState() | JoinUser() | RemoveUser() | LeaveRoom():
                 _change_room(matrix, effect, room_ids)
             case _:
                 assert_never(effect)
@@ -209,7 +223,9 @@ def _create(matrix: Matrix, effect: CreateRoom) -> RoomID:
     return made
 
 
-def _change_room(matrix: Matrix, effect: SetState | JoinUser | RemoveUser, room_ids: Mapping[RoomKey, RoomID]) -> None:
+def _change_room(
+    matrix: Matrix, effect: SetState | JoinUser | RemoveUser | LeaveRoom, room_ids: Mapping[RoomKey, RoomID]
+) -> None:
     room_id = RoomID(resolve_room_id(effect.room_id, room_ids))
     match effect:
         case SetState():
@@ -217,10 +233,12 @@ def _change_room(matrix: Matrix, effect: SetState | JoinUser | RemoveUser, room_
             matrix.set_state(room_id, effect.event_type, resolve_room_id(effect.state_key, room_ids), content)
         case JoinUser():
             if effect.invite:
-                matrix.invite(room_id, effect.user_id)
+                matrix.invite(room_id, effect.user_id, inviter=effect.inviter)
             matrix.join(room_id, effect.user_id)
         case RemoveUser():
             matrix.kick(room_id, effect.user_id)
+        case LeaveRoom():
+            matrix.leave(room_id, effect.user_id)
 
 
 def _resolved(effect: CreateRoom, room_ids: Mapping[RoomKey, RoomID]) -> CreateRoom:

@@ -9,6 +9,7 @@ from bridge.model.json import JsonObject
 from bridge.model.room import DesiredRoom, MatrixHouse, ObservedMembership, StateKey
 from bridge.model.tenant import Access, Member, Role, Room, RoomType, Tenant, TenantStatus
 from bridge.policy.layout import groups_of, lay_out
+from bridge.policy.templates import TEMPLATES
 from tests.unit.people import ACME, BOTS, HOUSE, HOUSE_11, member, room_id, tenant_of, user
 from tests.unit.policy.simulator import Matrix, StandingRoom
 
@@ -39,17 +40,18 @@ _THIRDS = st.integers(0, 2)
 
 @st.composite
 def _rooms(draw: st.DrawFn, key: str) -> Room:
-    access = draw(_ACCESS)
+    room_type = draw(_TYPES)
+    access = Access.INVITE if TEMPLATES[room_type].on_demand else draw(_ACCESS)
     listed = draw(_LISTED) if access is Access.INVITE else frozenset()
     return Room(
         key=RoomKey(key),
-        type=draw(_TYPES),
+        type=room_type,
         name=("One", "Two")[draw(_BOOLEANS)],
         topic=("", "of the day")[draw(_BOOLEANS)],
         access=access,
         optional=draw(_BOOLEANS),
         member_ids=frozenset(MemberID(name) for name in listed),
-        personal=draw(_BOOLEANS),
+        personal=TEMPLATES[room_type].on_demand or draw(_BOOLEANS),
         archived=draw(_BOOLEANS),
         group=draw(_GROUPS),
         avatar_url=draw(_AVATARS),

@@ -181,7 +181,8 @@ def test_the_level_that_a_content_gives(levels: dict[str, object], level: int) -
 def test_both_creators_and_those_who_speak_are_in_a_room(room_type: RoomType, *, personal: bool) -> None:
     room = Room(key=RoomKey("x"), type=room_type, name="X", personal=personal)
     speakers = {BOTS.assistant: room_type is RoomType.AI, BOTS.relay: not personal and room_type is not RoomType.DM}
-    assert bots_of_room(BOTS, room) == BOTS.creators | {bot for bot, speaks in speakers.items() if speaks}
+    creators = {BOTS.creator} if room_type is RoomType.DM else BOTS.creators
+    assert bots_of_room(BOTS, room) == creators | {bot for bot, speaks in speakers.items() if speaks}
 
 
 def test_who_belongs() -> None:

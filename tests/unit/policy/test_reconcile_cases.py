@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bridge.policy.stages import stage_of
-from tests.unit.policy.case import FOLDER, left_after, load, plan, run
+from tests.unit.policy.case import FOLDER, left_after, left_at_the_end, load, plan, run
 
 CASES = sorted(FOLDER.glob("*.json"))
 NAME = re.compile(r"(\d\d)((?:-[a-z0-9]+)+)\.json")
@@ -22,7 +22,9 @@ def test_a_case_leads_to_its_effects(path: Path) -> None:
 
 @each_case
 def test_a_case_is_over_once_its_effects_are_made(path: Path) -> None:
-    assert left_after(load(path)) == []
+    case = load(path)
+    assert left_after(case) == [list(effect) for effect in case.then]
+    assert left_at_the_end(case) == []
 
 
 @each_case
