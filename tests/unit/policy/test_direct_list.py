@@ -33,6 +33,7 @@ _CHATS = st.dictionaries(st.sampled_from(OURS), _PEOPLE).map(
         ({}, {}, {}),
         ({}, {BEN: [OURS[0]]}, {BEN: [OURS[0]]}),
         ({BEN: [OURS[0]]}, {BEN: [OURS[0]]}, {BEN: [OURS[0]]}),
+        ({BEN: [OURS[0], THEIRS[0]]}, {BEN: [OURS[0]]}, {BEN: [OURS[0], THEIRS[0]]}),
         ({BEN: [THEIRS[0]]}, {BEN: [OURS[0]]}, {BEN: [THEIRS[0], OURS[0]]}),
         ({CARL: [OURS[0]]}, {BEN: [OURS[0]]}, {BEN: [OURS[0]]}),
         ({CARL: [OURS[0], THEIRS[0]]}, {BEN: [OURS[0]]}, {CARL: [THEIRS[0]], BEN: [OURS[0]]}),
