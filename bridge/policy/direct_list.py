@@ -54,4 +54,5 @@ def merge_ignored_list(content: JsonObject, blocked: Collection[UserID], release
     ignored: JsonObject = stored if isinstance(stored, Mapping) else {}
     gone = set(released) - set(blocked)
     kept: dict[str, Json] = {user_id: value for user_id, value in ignored.items() if user_id not in gone}
-    return {**content, _IGNORED: kept | {user_id: {} for user_id in sorted(blocked) if user_id not in kept}}
+    new: dict[str, Json] = {user_id: {} for user_id in sorted(blocked) if user_id not in kept}
+    return {**content, _IGNORED: kept | new}
