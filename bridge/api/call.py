@@ -17,12 +17,15 @@ from bridge.actions.offboard_tenant import OffboardTenant
 from bridge.actions.open_ai_room import OpenAiRoom
 from bridge.actions.open_session import CloseSession, OpenSession
 from bridge.actions.plan_tenant import PlanTenant
+from bridge.actions.put_alliance import PutAlliance
 from bridge.actions.put_member import PutMember
 from bridge.actions.put_person import PutPerson
 from bridge.actions.relay_event import PreviewEvent, RelayEvent, ShowDelivery
 from bridge.actions.remove_member import RemoveMember
 from bridge.actions.replace_members import ReplaceMembers
+from bridge.actions.show_alliance import ListAlliances, ShowAlliance
 from bridge.actions.show_tenant import ListTenants, RequestReconcile, ShowJob, ShowPerson, ShowTenant
+from bridge.actions.speak_on_alliance import SpeakOnAlliance
 from bridge.actions.upsert_tenant import UpsertTenant
 from bridge.errors import InvalidInput
 from bridge.model.credential import Credential, IntegrationCredential, PlatformCredential, SessionCredential
@@ -65,6 +68,10 @@ class Actions:
     open_session: OpenSession
     close_session: CloseSession
     open_ai_room: OpenAiRoom
+    put_alliance: PutAlliance
+    speak_on_alliance: SpeakOnAlliance
+    show_alliance: ShowAlliance
+    list_alliances: ListAlliances
     relay_event: RelayEvent
     preview_event: PreviewEvent
     show_delivery: ShowDelivery
@@ -163,6 +170,7 @@ class Noun(Enum):
     MEMBERS = "Members"
     USERS = "Users"
     JOBS = "Jobs"
+    ALLIANCES = "Alliances"
     KEYS = "Integration keys"
     SESSIONS = "Sessions"
     PEOPLE = "People"

@@ -84,6 +84,8 @@ class Room:
     """Who is in it beside the tenant's own people; only rooms that are made on demand have any."""
     read_only: bool = False
     """Whether nobody but us writes in it any more."""
+    partner_tenant_id: TenantID | None = None
+    """In an alliance's room: the tenant that those from outside belong to; it follows from the alliance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
