@@ -28,8 +28,10 @@ class WatchAlliance:
 
     async def __call__(self, alliance: Alliance, *, asks: bool) -> AllianceChange:
         """Return the change, and whether it is in force; ``asks`` says that it takes away: a job is waited for."""
-        settled = await self.settle(alliance.alliance_id, asks=asks)
-        in_force = settled.job_id is None or await self._wait(alliance, settled.job_id)
+        # of one that was never accepted nothing stands in Matrix
+        was_open = alliance.accepted_at is not None
+        settled = await self.settle(alliance.alliance_id, asks=asks and was_open)
+        in_force = not was_open or settled.job_id is None or await self._wait(alliance, settled.job_id)
         return AllianceChange(
             alliance=alliance,
             room_id=await room_id_of(self.database, alliance),

@@ -179,15 +179,18 @@ def is_in_force(job: Job, alliance: Alliance) -> bool | None:
 
 def sentences(alliance: Alliance, member_id: MemberID) -> Iterator[tuple[str, str]]:
     """Yield reason codes, with sentences, for somebody's place in an alliance's room."""
-    yield f"alliance_{alliance.state.value}", _STANDS[alliance.state]
-    for side, code in zip(alliance.sides, ("owner", "partner"), strict=True):
+    yield f"alliance_{alliance.state.value}", STANDS[alliance.state]
+    for side, code in zip(alliance.sides, CHOSEN, strict=True):
         if member_id in alliance.chosen_by(side):
-            yield f"chosen_by_{code}", f"the tenant '{side}' has chosen them for this alliance"
+            yield code, f"the tenant '{side}' has chosen them for this alliance"
 
 
-_STANDS = {
+STANDS = {
     AllianceState.PROPOSED: "the alliance is proposed and not accepted: its room is not open yet",
     AllianceState.ACTIVE: "the alliance is active: those whom its two sides have chosen are in the room",
     AllianceState.SUSPENDED: "the alliance is suspended: the partner's people are out, the owner's read",
     AllianceState.ENDED: "the alliance has ended: the partner's people are out for good, the owner's read",
 }
+"""What the state of an alliance means for its room."""
+CHOSEN = ("chosen_by_owner", "chosen_by_partner")
+"""The codes that say which side has chosen somebody."""

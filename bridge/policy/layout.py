@@ -189,7 +189,7 @@ def _admission(tenant: Tenant, room: Room) -> JsonObject:
 
 def _is_shared(room: Room) -> bool:
     """Say whether a room is two tenants': it names no space as its place, which only one of them could see."""
-    return room.type is RoomType.ALLIANCE
+    return room.type is RoomType.ALLIANCE and room.personal
 
 
 def _creation_content(ground: _Ground, key: RoomKey) -> dict[str, str | bool | list[str]]:
