@@ -466,7 +466,8 @@ async def test_killed_between_the_two_tenants_transactions_the_rest_is_done_at_t
 
 READS = (
     "v3/rooms/{room}/state", "v3/rooms/{room}/members", "v3/rooms/{room}/joined_members",
-    "v3/rooms/{room}/messages?dir=b", "v3/rooms/{room}/state/m.room.name/", "v3/rooms/{room}/aliases", "v1/rooms/{room}/hierarchy",
+    "v3/rooms/{room}/messages?dir=b", "v3/rooms/{room}/state/m.room.name/", "v3/rooms/{room}/aliases",
+    "v1/rooms/{room}/hierarchy",
     "v1/rooms/{room}/threads", "v1/room_summary/{room}", "v3/rooms/{room}/initialSync",
 )  # fmt: skip
 
