@@ -89,7 +89,8 @@ class ErasureStore:
 
     async def _rooms(self, member_id: MemberID, user_id: UserID) -> tuple[ErasedRoom, ...]:
         rows = await self._connection.fetch(
-            "SELECT c.id, coalesce(t.personal AND t.member_ids = ARRAY[$3], false) AS whole FROM chat_rooms c"
+            "SELECT c.id, coalesce(t.personal AND t.type <> 'alliance' AND t.member_ids = ARRAY[$3], false) AS whole"
+            " FROM chat_rooms c"
             " LEFT JOIN tenant_rooms t USING (tenant_id, key) WHERE c.tenant_id = $1 AND ("
             " EXISTS (SELECT FROM chat_room_members m WHERE m.room_id = c.id AND m.user_id = $2)"
             " OR EXISTS (SELECT FROM chat_messages m WHERE m.tenant_id = $1 AND m.room_id = c.id AND m.user_id = $2))"

@@ -258,6 +258,35 @@ async def test_whom_the_partner_loses_the_owners_room_loses_and_gets_back(pact: 
         assert await outsiders() == expected
 
 
+async def test_the_last_of_the_owners_side_takes_nobody_elses_words_along(pact: OwnDatabase) -> None:
+    await accept(pact)
+    await work_off(pact)
+    async with pact.database.act(GLOBEX, PLATFORM_ACTOR) as act:
+        await end_alliances(act, GLOBEX, now=NOW)
+    await work_off(pact)
+    assert await pact.ask("SELECT member_ids FROM tenant_rooms WHERE key = 'alliance_pact'") == [ANN]
+    await pact.ask(
+        "INSERT INTO chat_rooms (id, tenant_id, key, type) VALUES ('!r', 'acme', 'alliance_pact', 'alliance')"
+    )
+    async with pact.database.work(ACME) as work:
+        await work.messages.add(pact.event("!r", sender=UserID("@u_ann:s")))
+        await work.messages.add(pact.event("!r", body="of the partner", sender=UserID("@u_gus:s")))
+        content = await work.erasures.erase_content(ANN, UserID("@u_ann:s"))
+    assert [room.whole for room in content.rooms] == [False]
+    left = await pact.rows("SELECT content ->> 'body' AS body FROM chat_messages WHERE content <> '{}'")
+    assert [row["body"] for row in left] == ["of the partner"]
+
+
+async def test_a_message_keeps_its_senders_tenant_in_a_room_of_two_tenants_alone(pact: OwnDatabase) -> None:
+    said = {"body": "x", "com.bitnexus.tenant_id": GLOBEX}
+    for room_id, kind in (("!shared", "alliance"), ("!own", "custom")):
+        await pact.ask("INSERT INTO chat_rooms (id, tenant_id, key, type) VALUES ($1, 'acme', $1, $2)", room_id, kind)
+        async with pact.database.work(ACME) as work:
+            await work.messages.add(pact.event(room_id, content=said))
+    kept = await pact.rows("SELECT room_id, metadata ->> 'sender_tenant_id' AS sender FROM chat_messages ORDER BY 1")
+    assert [(row["room_id"], row["sender"]) for row in kept] == [("!own", None), ("!shared", GLOBEX)]
+
+
 async def test_an_erased_person_is_in_no_row_of_an_alliance(pact: OwnDatabase) -> None:
     await accept(pact)
     await work_off(pact)
