@@ -19,6 +19,7 @@ from bridge.actions.offboard_tenant import RemoveOffboardedTenants
 from bridge.actions.reconcile_tenant import ReconcileTenant
 from bridge.actions.repair_gaps import RepairGaps
 from bridge.actions.send_messages import SendMessages
+from bridge.actions.settle_alliance import SettleAlliance
 from bridge.actions.sweep_old_rows import SweepOldRows
 from bridge.actions.tend_people import TendPeople
 from bridge.config import Config
@@ -231,6 +232,7 @@ def _worker(
     answer = AnswerMessage(database=database, homeserver=homeserver, assistant=assistant, clock=SystemClock())
     erase = ErasePerson(database=database, homeserver=homeserver, house=house)
     apply = ApplyEffect(database=database, homeserver=homeserver)
+    settle = SettleAlliance(database=database, house=house)
     return Worker(
         lanes=lanes,
         actions={
@@ -239,7 +241,9 @@ def _worker(
             "reconcile": ReconcileTenant(
                 database=database, homeserver=homeserver, house=house, apply=apply, clock=SystemClock()
             ),
-            "people": TendPeople(database=database, homeserver=homeserver, expiry=expiry, house=house, erase=erase),
+            "people": TendPeople(
+                database=database, homeserver=homeserver, expiry=expiry, house=house, erase=erase, settle=settle
+            ),
         },
         concurrency=config.worker.concurrency,
         lease_seconds=config.worker.lease_seconds,

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Literal, Protocol
 
+from bridge.model.alliance import Alliance, AllianceStep, AllianceTask, Step
 from bridge.model.audit import Actor, AuditEntry
 from bridge.model.credential import IntegrationCredential, IntegrationKey, SessionCredential
 from bridge.model.effect import CreateRoom, Effect
@@ -20,6 +21,7 @@ from bridge.model.event import (
     Receipt,
 )
 from bridge.model.ids import (
+    AllianceID,
     DeliveryID,
     DeviceID,
     EffectID,
@@ -325,6 +327,57 @@ class Erasures(Protocol):
         ...
 
 
+class Alliances(Protocol):
+    """Alliances of which the transaction's tenant is a side; others are not there.
+
+    What is saved is looked at afterwards by a task, whatever becomes of this process.
+    """
+
+    async def find(self, alliance_id: AllianceID) -> Alliance | None: ...
+
+    async def hold(self, alliance_id: AllianceID) -> Alliance | None:
+        """Find an alliance and keep the other side from changing it until the transaction ends."""
+        ...
+
+    async def list_after(self, alliance_id: AllianceID | None, *, limit: int) -> Sequence[Alliance]:
+        """Return alliances in the order of their ids, those behind one."""
+        ...
+
+    async def open_ids(self) -> Sequence[AllianceID]:
+        """Return the alliances that have not ended."""
+        ...
+
+    async def add(self, alliance: Alliance) -> bool:
+        """Store a new alliance without its people; False when the id is taken, by whatever tenants."""
+        ...
+
+    async def save(self, alliance: Alliance) -> None:
+        """Store everything of an alliance but its people."""
+        ...
+
+    async def choose(self, alliance_id: AllianceID, member_ids: Collection[MemberID]) -> None:
+        """Store whom the transaction's tenant has chosen."""
+        ...
+
+    async def note_step(self, alliance: Alliance, step: Step) -> None:
+        """Note what the transaction's tenant did, for the other side to be told."""
+        ...
+
+    async def take_untold(self, alliance_id: AllianceID) -> Sequence[AllianceStep]:
+        """Return what the other side did and the transaction's tenant has not recorded yet; it counts as told."""
+        ...
+
+    async def tasks(self, lane: Lane, *, limit: int) -> Sequence[AllianceTask]: ...
+
+    async def finish(self, lane: Lane, tasks: Sequence[AllianceTask]) -> None:
+        """Forget tasks that are done; the lane must still be held."""
+        ...
+
+    async def bury(self, lane: Lane, error: str) -> None:
+        """Set the lane's oldest task aside in ``quarantine``; the lane must still be held."""
+        ...
+
+
 class TenantEvents(Protocol):
     """What happened in the transaction's tenant, for its webhooks; an act adds to it what it brings about."""
 
@@ -392,6 +445,8 @@ class Work(Protocol):
     def erasures(self) -> Erasures: ...
     @property
     def events(self) -> TenantEvents: ...
+    @property
+    def alliances(self) -> Alliances: ...
 
     def savepoint(self) -> AbstractAsyncContextManager[object]:
         """Undo only what the block did when it raises."""
@@ -447,6 +502,18 @@ class Database(Protocol):
         ...
 
     async def tenant_ids_of_person(self, member_id: MemberID) -> Sequence[TenantID]: ...
+
+    async def hosts_of_person(self, member_id: MemberID) -> Sequence[TenantID]:
+        """Return the tenants in whose alliances a partner has chosen this person."""
+        ...
+
+    async def sides_of_alliance(self, alliance_id: AllianceID) -> tuple[TenantID, TenantID] | None:
+        """Return owner and partner of an alliance."""
+        ...
+
+    async def present_members(self, tenant_id: TenantID, member_ids: Collection[MemberID]) -> frozenset[MemberID]:
+        """Return those of these people who are in a tenant; nobody while it is not active."""
+        ...
 
     async def standings(self, member_ids: Collection[MemberID]) -> Sequence[Standing]: ...
 

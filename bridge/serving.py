@@ -19,13 +19,18 @@ from bridge.actions.open_ai_room import OpenAiRoom
 from bridge.actions.open_direct_chat import OpenDirectChat
 from bridge.actions.open_session import CloseSession, OpenSession
 from bridge.actions.plan_tenant import PlanTenant
+from bridge.actions.put_alliance import PutAlliance
 from bridge.actions.put_member import PutMember
 from bridge.actions.put_person import PutPerson
 from bridge.actions.relay_event import PreviewEvent, RelayEvent, ShowDelivery
 from bridge.actions.remove_member import RemoveMember
 from bridge.actions.replace_members import ReplaceMembers
+from bridge.actions.settle_alliance import SettleAlliance
+from bridge.actions.show_alliance import ListAlliances, ShowAlliance
 from bridge.actions.show_tenant import ListTenants, RequestReconcile, ShowJob, ShowPerson, ShowTenant
+from bridge.actions.speak_on_alliance import SpeakOnAlliance
 from bridge.actions.upsert_tenant import UpsertTenant
+from bridge.actions.watch_alliance import WatchAlliance
 from bridge.api.auth import Authenticator
 from bridge.api.call import Actions, Probe
 from bridge.api.server import build_api
@@ -41,6 +46,8 @@ from bridge.system import SystemClock, SystemEntropy
 
 IN_FLIGHT_SECONDS = 5.0
 """How long a closing listener waits for the requests that it has begun to answer."""
+ALLIANCE_SECONDS = 5.0
+"""How long a change of an alliance may keep its asker waiting until Matrix stands so."""
 
 
 def appservice_app(config: Config, house: MatrixHouse, database: Database, store: Store) -> web.Application:
@@ -72,6 +79,12 @@ def api_app(
         TrustedIssuer(iss=issuer.iss, aud=issuer.aud, alg=issuer.alg, key=issuer.secret)
         for issuer in config.sessions.issuers
     ]
+    watch = WatchAlliance(
+        database=database,
+        settle=SettleAlliance(database=database, house=house),
+        clock=SystemClock(),
+        wait_seconds=ALLIANCE_SECONDS,
+    )
     actions = Actions(
         upsert_tenant=UpsertTenant(database=database, house=house),
         show_tenant=ShowTenant(database=database),
@@ -113,6 +126,10 @@ def api_app(
         close_session=CloseSession(sessions=sessions, homeserver=homeserver),
         open_ai_room=OpenAiRoom(database=database, house=house, assistant_name=config.assistant.name),
         open_direct_chat=OpenDirectChat(database=database, house=house),
+        put_alliance=PutAlliance(database=database, watch=watch),
+        speak_on_alliance=SpeakOnAlliance(database=database, watch=watch, clock=SystemClock()),
+        show_alliance=ShowAlliance(database=database),
+        list_alliances=ListAlliances(database=database),
         relay_event=RelayEvent(database=database, house=house, entropy=entropy),
         preview_event=PreviewEvent(database=database),
         show_delivery=ShowDelivery(database=database),

@@ -10,6 +10,7 @@ from bridge.model.erasure import ErasedRoom, Erasure, Step, TimelinePage
 from bridge.model.ids import PLATFORM, MemberID, TenantID
 from bridge.model.json import Json
 from bridge.model.room import MatrixHouse
+from bridge.model.tenant import RoomType
 from bridge.policy.erasure import count, next_step
 from bridge.ports import Act, Database, Entropy, Homeserver, Work
 
@@ -94,7 +95,9 @@ class ErasePerson:
     async def _leave_tenant(self, act: Act, member_id: MemberID) -> None:
         tenant = await act.tenants.find()
         for room in tenant.rooms if tenant else ():
-            if room.personal and room.member_ids == frozenset({member_id}):
+            # what somebody is alone in for the owner's side of an alliance is not theirs: others have spoken there
+            is_shared = room.type is RoomType.ALLIANCE
+            if room.personal and not is_shared and room.member_ids == frozenset({member_id}):
                 await act.tenants.save_room(replace(room, archived=True))
         await act.tenants.remove_members([member_id])
         details: dict[str, Json] = {"revision": await act.tenants.bump_revision(), "erased": True}

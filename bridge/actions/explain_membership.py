@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from bridge.actions.hold_tenant import Administrator, find_administered
 from bridge.actions.plan_tenant import people_in
 from bridge.errors import NotFound
+from bridge.model.alliance import Alliance
 from bridge.model.credential import SessionCredential
 from bridge.model.effect import effect_target
-from bridge.model.ids import MemberID, RoomKey, TenantID, UserID
+from bridge.model.ids import MemberID, RoomKey, TenantID, UserID, alliance_of_key
 from bridge.model.room import Desired, MatrixHouse, Observed
-from bridge.model.tenant import Tenant
+from bridge.model.tenant import RoomType, Tenant
 from bridge.policy.authority import member_of
 from bridge.policy.explain import Explanation, Question, explain
 from bridge.policy.layout import lay_out
@@ -45,6 +46,7 @@ class ExplainMembership:
                     member_id=member_id,
                     user_id=await _find_user(work, tenant, observed, member_id, key),
                     room_key=key,
+                    alliance=await _find_alliance(work, key),
                 )
             )
             named = people_in(effect_target(effect) for effect in found.effects)
@@ -55,12 +57,17 @@ class ExplainMembership:
 def _find_room(tenant: Tenant, desired: Desired, observed: Observed, room: str, credential: Administrator) -> RoomKey:
     keys = {*desired.rooms, *(found.key for found in tenant.rooms)}
     if isinstance(credential, SessionCredential):
-        keys -= {found.key for found in tenant.rooms if found.personal}
+        keys -= {found.key for found in tenant.rooms if found.personal and found.type is not RoomType.ALLIANCE}
     ids = {str(found.room_id): key for key, found in observed.rooms.items()}
     key = next((found for found in (RoomKey(room), ids.get(room)) if found in keys), None)
     if key is None:
         raise NotFound("there is no such room in this tenant")
     return key
+
+
+async def _find_alliance(work: Work, key: RoomKey) -> Alliance | None:
+    alliance_id = alliance_of_key(key)
+    return await work.alliances.find(alliance_id) if alliance_id else None
 
 
 async def _find_user(
@@ -71,5 +78,7 @@ async def _find_user(
     if member is not None:
         return member.user_id
     person = await work.people.find(member_id)
+    if person and any(who.member_id == member_id for room in tenant.rooms if room.key == key for who in room.outsiders):
+        return person.user_id
     room = observed.rooms.get(key)
     return person.user_id if person and room and person.user_id in room.members else None

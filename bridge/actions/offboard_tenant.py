@@ -1,9 +1,11 @@
 """Off-board a tenant: suspend it at once, remove it when its time of grace is over."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from bridge.actions.hold_tenant import follow_people
 from bridge.actions.plan_tenant import ask_for_reconcile, find_tenant, plan_of
+from bridge.actions.speak_on_alliance import end_alliances
 from bridge.model.audit import SYSTEM_ACTOR, Actor, AuditEntry
 from bridge.model.change import Change, Offboarding
 from bridge.model.ids import TenantID
@@ -34,7 +36,7 @@ class OffboardTenant:
             if wanted == tenant:
                 act.nothing_changed()
             else:
-                await _store(act, wanted)
+                await _store(act, wanted, now=self.clock.now())
             change = await ask_for_reconcile(act, self.house)
         await follow_people(self.database, self.house, [m.member_id for m in tenant.members], but=tenant_id)
         return change, wanted
@@ -68,7 +70,7 @@ class RemoveOffboardedTenants:
                 return False
             if tenant.status is not TenantStatus.REMOVING:
                 tenant = removing(replace(tenant, revision=tenant.revision + 1))
-                await _store(act, tenant)
+                await _store(act, tenant, now=self.clock.now())
             is_empty = not (await plan_of(act, tenant, self.house)).effects
             if is_empty:
                 await _mark_removed(act, tenant)
@@ -78,7 +80,7 @@ class RemoveOffboardedTenants:
         return is_empty
 
 
-async def _store(act: Act, tenant: Tenant) -> None:
+async def _store(act: Act, tenant: Tenant, *, now: datetime) -> None:
     await act.tenants.save(tenant)
     details: dict[str, Json] = {
         "revision": tenant.revision,
@@ -87,6 +89,7 @@ async def _store(act: Act, tenant: Tenant) -> None:
     }
     if tenant.status is TenantStatus.REMOVING:
         details["revoked_keys"] = await act.keys.revoke_all()
+        await end_alliances(act, tenant.tenant_id, now=now)
     await act.audit(AuditEntry(action="tenant.offboarded", target=tenant.tenant_id, details=details))
 
 

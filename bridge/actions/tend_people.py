@@ -6,6 +6,8 @@ from typing import assert_never
 
 from bridge.actions.erase_person import ErasePerson
 from bridge.actions.plan_tenant import ask_for_reconcile
+from bridge.actions.settle_alliance import SettleAlliance
+from bridge.model.alliance import ALLIANCES_PREFIX
 from bridge.model.ids import PLATFORM, MemberID, RoomID, TenantID, UserID
 from bridge.model.job import Lane
 from bridge.model.room import MatrixHouse
@@ -23,8 +25,8 @@ Verdicts = Mapping[MemberID, tuple[UserID, Verdict]]
 class TendPeople:
     """Work off a lane of the queue 'people'.
 
-    A tenant's lane of standings is told to our module many people at once, so that nobody waits for others. Everything
-    else is a lane per person.
+    A tenant's lane of standings is told to our module many people at once, so that nobody waits for others. A tenant's
+    lane of alliances has those to be looked at whose other side it has changed. Everything else is a lane per person.
     """
 
     database: Database
@@ -32,11 +34,14 @@ class TendPeople:
     expiry: Expiry
     house: MatrixHouse
     erase: ErasePerson
+    settle: SettleAlliance
 
     async def __call__(self, lane: Lane) -> int:
         """Do the lane's next tasks and return how many are done; raises DependencyDown, and then they stay."""
         if lane.lane_key.startswith(STANDINGS_PREFIX):
             return await self._tell_standings(lane)
+        if lane.lane_key.startswith(ALLIANCES_PREFIX):
+            return await self._settle_alliances(lane)
         async with self.database.work(PLATFORM) as work:
             tasks = await work.person_tasks.pending(lane.lane_key, limit=1)
         for task in tasks:
@@ -47,8 +52,20 @@ class TendPeople:
     async def bury(self, lane: Lane, error: str) -> None:
         """Set the lane's oldest task aside."""
         async with self.database.work(PLATFORM) as work:
+            if lane.lane_key.startswith(ALLIANCES_PREFIX):
+                await work.alliances.bury(lane, error)
+                return
             for task in await work.person_tasks.pending(lane.lane_key, limit=1):
                 await work.person_tasks.bury(lane, task, error)
+
+    async def _settle_alliances(self, lane: Lane) -> int:
+        async with self.database.work(PLATFORM) as work:
+            tasks = await work.alliances.tasks(lane, limit=BATCH)
+        for alliance_id in sorted({task.alliance_id for task in tasks}):
+            await self.settle(alliance_id)
+        async with self.database.work(PLATFORM) as work:
+            await work.alliances.finish(lane, tasks)
+        return len(tasks)
 
     async def _tell_standings(self, lane: Lane) -> int:
         """Tell our module, then look again: what has changed meanwhile stays to be told.
@@ -96,7 +113,8 @@ class TendPeople:
             case "log_out":
                 await self._log_out(task.member_id)
             case "tenants":
-                await self._ask_tenants(await self.database.tenant_ids_of_person(task.member_id))
+                hosts = await self.database.hosts_of_person(task.member_id)
+                await self._ask_tenants({*await self.database.tenant_ids_of_person(task.member_id), *hosts})
             case "hold":
                 await self._take_out(task.member_id)
             case "standing":  # of a tenant's lane
@@ -117,7 +135,7 @@ class TendPeople:
                 await self.homeserver.log_out_everywhere(standing.user_id)
 
     async def _ask_tenants(self, tenant_ids: Collection[TenantID]) -> None:
-        for tenant_id in tenant_ids:
+        for tenant_id in sorted(tenant_ids):
             async with self.database.work(tenant_id) as work:
                 await ask_for_reconcile(work, self.house)
 

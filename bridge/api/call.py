@@ -18,12 +18,15 @@ from bridge.actions.open_ai_room import OpenAiRoom
 from bridge.actions.open_direct_chat import OpenDirectChat
 from bridge.actions.open_session import CloseSession, OpenSession
 from bridge.actions.plan_tenant import PlanTenant
+from bridge.actions.put_alliance import PutAlliance
 from bridge.actions.put_member import PutMember
 from bridge.actions.put_person import PutPerson
 from bridge.actions.relay_event import PreviewEvent, RelayEvent, ShowDelivery
 from bridge.actions.remove_member import RemoveMember
 from bridge.actions.replace_members import ReplaceMembers
+from bridge.actions.show_alliance import ListAlliances, ShowAlliance
 from bridge.actions.show_tenant import ListTenants, RequestReconcile, ShowJob, ShowPerson, ShowTenant
+from bridge.actions.speak_on_alliance import SpeakOnAlliance
 from bridge.actions.upsert_tenant import UpsertTenant
 from bridge.errors import InvalidInput
 from bridge.model.credential import Credential, IntegrationCredential, PlatformCredential, SessionCredential
@@ -67,6 +70,10 @@ class Actions:
     close_session: CloseSession
     open_ai_room: OpenAiRoom
     open_direct_chat: OpenDirectChat
+    put_alliance: PutAlliance
+    speak_on_alliance: SpeakOnAlliance
+    show_alliance: ShowAlliance
+    list_alliances: ListAlliances
     relay_event: RelayEvent
     preview_event: PreviewEvent
     show_delivery: ShowDelivery
@@ -165,6 +172,7 @@ class Noun(Enum):
     MEMBERS = "Members"
     USERS = "Users"
     JOBS = "Jobs"
+    ALLIANCES = "Alliances"
     KEYS = "Integration keys"
     SESSIONS = "Sessions"
     PEOPLE = "People"

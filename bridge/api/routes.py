@@ -1,9 +1,13 @@
 """The whole surface of the HTTP API in one table."""
 
-from bridge.api import events, explain, integration_keys, members, operation, rooms, sessions, tenants
+from bridge.api import alliances, events, explain, integration_keys, members, operation, rooms, sessions, tenants
 from bridge.api.call import CredentialKind, Noun, Route
 from bridge.api.shapes import (
     AiRoomAnswer,
+    AllianceBody,
+    AllianceChangeAnswer,
+    AllianceItem,
+    AllianceSpeakerBody,
     ChangeAnswer,
     DeliveriesAnswer,
     DeliveryAnswer,
@@ -91,6 +95,26 @@ ROUTES: tuple[Route, ...] = (
     Route(method="DELETE", path="/v1/users/{user_id}", handler=members.delete_user, noun=Noun.USERS,
           summary="Have a person erased; asked again it answers the same receipt", credentials=_PLATFORM,
           answer=ErasureAnswer, status=202),
+    Route(method="PUT", path="/v1/alliances/{alliance_id}", handler=alliances.put_alliance, noun=Noun.ALLIANCES,
+          summary="Propose an alliance of two tenants, or choose its people: each side its own",
+          credentials=_ADMINISTRATOR, body=AllianceBody, answer=AllianceChangeAnswer),
+    Route(method="GET", path="/v1/alliances/{alliance_id}", handler=alliances.get_alliance, noun=Noun.ALLIANCES,
+          summary="Show an alliance", credentials=_ADMINISTRATOR, answer=AllianceItem),
+    Route(method="POST", path="/v1/alliances/{alliance_id}/accept", handler=alliances.post_accept,
+          noun=Noun.ALLIANCES, summary="Accept an alliance, as its partner: the room is made",
+          credentials=_ADMINISTRATOR, body=AllianceSpeakerBody, answer=AllianceChangeAnswer),
+    Route(method="POST", path="/v1/alliances/{alliance_id}/suspend", handler=alliances.post_suspend,
+          noun=Noun.ALLIANCES, summary="Let an alliance rest: the partner's people are out, nobody writes",
+          credentials=_ADMINISTRATOR, body=AllianceSpeakerBody, answer=AllianceChangeAnswer),
+    Route(method="POST", path="/v1/alliances/{alliance_id}/resume", handler=alliances.post_resume,
+          noun=Noun.ALLIANCES, summary="Take back what one's own side has suspended", credentials=_ADMINISTRATOR,
+          body=AllianceSpeakerBody, answer=AllianceChangeAnswer),
+    Route(method="POST", path="/v1/alliances/{alliance_id}/revoke", handler=alliances.post_revoke,
+          noun=Noun.ALLIANCES, summary="End an alliance for good, as either side", credentials=_ADMINISTRATOR,
+          body=AllianceSpeakerBody, answer=AllianceChangeAnswer),
+    Route(method="GET", path="/v1/tenants/{tenant_id}/alliances", handler=alliances.get_alliances,
+          noun=Noun.ALLIANCES, summary="List a tenant's alliances", credentials=_ADMINISTRATOR,
+          answer=Page[AllianceItem], query=_PAGED),
     Route(method="POST", path="/v1/tenants/{tenant_id}/integration-keys", handler=integration_keys.post_key,
           noun=Noun.KEYS, summary="Make an integration key; its secret is shown this once", credentials=_PLATFORM,
           body=IntegrationKeyBody, answer=IntegrationKeySecret, status=201),

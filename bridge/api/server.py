@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -13,7 +14,7 @@ from bridge.api.middleware import CREDENTIAL, PUBLIC_FILES, cross_origin, measur
 from bridge.api.openapi import openapi_document
 from bridge.api.operation import DOCUMENT
 from bridge.api.routes import ROUTES
-from bridge.api.shapes import PreviewAnswer
+from bridge.api.shapes import AllianceChangeAnswer, PreviewAnswer
 from bridge.ports import Database
 
 
@@ -52,11 +53,21 @@ def _handler(
             return answer
         if answer is None:
             return web.Response(status=route.status)
-        # a preview sends nothing, so it is not "accepted"
-        status = 200 if isinstance(answer, PreviewAnswer) else route.status
+        status = _status(answer) or route.status
         return web.Response(body=msgspec.json.encode(answer), status=status, content_type="application/json")
 
     return handle
+
+
+def _status(answer: Any) -> int | None:
+    """Return the status of an answer that says more of it than its route."""
+    match answer:
+        case PreviewAnswer():  # nothing was sent, so it is not "accepted"
+            return 200
+        case AllianceChangeAnswer(in_force=False):
+            return 202
+        case _:
+            return None
 
 
 async def _open_public_files(request: web.Request, response: web.StreamResponse) -> None:

@@ -24,6 +24,7 @@ Origin = Annotated[str, Meta(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]{1,255}$(?!\
 RoleName = Literal["owner", "admin", "moderator", "member", "guest"]
 RoomTypeName = Literal["general", "announcement", "support", "dm", "ai", "alliance", "custom"]
 AccessName = Literal["tenant", "invite"]
+Chosen = Annotated[tuple[Id, ...], Meta(max_length=200)]
 Members = Annotated[tuple[Id, ...], Meta(max_length=5000)]
 T = TypeVar("T")
 
@@ -143,6 +144,21 @@ class ReconcileBody(Body, frozen=True, kw_only=True):
     plan: str | None = None
 
 
+class AllianceBody(Body, frozen=True, kw_only=True):
+    """An alliance as it shall be; each side's ``members`` are stored whole, and a side that is left out stays."""
+
+    owner_tenant_id: Id
+    partner_tenant_id: Id
+    name: Name | None = None
+    members: dict[Id, Chosen] = {}
+
+
+class AllianceSpeakerBody(Body, frozen=True, kw_only=True):
+    """The tenant that speaks."""
+
+    tenant_id: Id
+
+
 class IntegrationKeyBody(Body, frozen=True, kw_only=True):
     """An integration key; without ``rooms`` it reaches every room of the tenant."""
 
@@ -215,6 +231,32 @@ class TenantAnswer(Answer, frozen=True, kw_only=True):
     avatar_url: str
     removes_at: datetime | None
     revision: int
+
+
+class AllianceItem(Answer, frozen=True, kw_only=True):
+    """An alliance; ``room_id`` is null until its room stands, ``suspended_by`` has the sides that let it rest."""
+
+    alliance_id: str
+    owner_tenant_id: str
+    partner_tenant_id: str
+    name: str
+    state: Literal["proposed", "active", "suspended", "ended"]
+    suspended_by: tuple[str, ...]
+    members: Mapping[str, tuple[str, ...]]
+    room_id: str | None
+    accepted_at: datetime | None
+    ended_at: datetime | None
+    ended_by_tenant_id: str | None
+    revision: int
+
+
+class AllianceChangeAnswer(ChangeAnswer, frozen=True, kw_only=True):
+    """The answer to a change of an alliance; ``in_force`` false, with status 202: stored, and the job goes on."""
+
+    alliance_id: str
+    state: Literal["proposed", "active", "suspended", "ended"]
+    room_id: str | None
+    in_force: bool
 
 
 class MemberItem(Answer, frozen=True, kw_only=True):

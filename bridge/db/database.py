@@ -6,6 +6,8 @@ from datetime import datetime
 
 import asyncpg
 
+from bridge.db.alliance_tasks import AllianceTaskStore
+from bridge.db.alliances import AllianceStore
 from bridge.db.audit import append_audit
 from bridge.db.connection import Connection, Pool, connection_of
 from bridge.db.erasures import ErasureStore
@@ -22,7 +24,7 @@ from bridge.db.tenants import Elsewhere, TenantStore
 from bridge.errors import DependencyDown, InvalidInput
 from bridge.model.audit import Actor, AuditEntry
 from bridge.model.credential import IntegrationCredential
-from bridge.model.ids import SPACE, JobID, MemberID, RoomID, RoomKey, TenantID, UserID
+from bridge.model.ids import SPACE, AllianceID, JobID, MemberID, RoomID, RoomKey, TenantID, UserID
 from bridge.model.job import TenantDue
 from bridge.model.room import Bots
 from bridge.model.standing import Standing
@@ -43,7 +45,9 @@ class TenantWork:
         self._connection = connection
         self.woken: set[Queue] = set()
         self.person_tasks = PersonTaskStore(connection, tenant_id, self.woken)
-        self.tenants = TenantStore(connection, tenant_id, elsewhere, self.person_tasks)
+        alliance_tasks = AllianceTaskStore(connection, tenant_id, self.woken)
+        self.tenants = TenantStore(connection, tenant_id, elsewhere, self.person_tasks, alliance_tasks)
+        self.alliances = AllianceStore(connection, tenant_id, alliance_tasks)
         self.rooms = RoomStore(connection, tenant_id, bots)
         self.messages = MessageStore(connection, tenant_id)
         self.outbox = OutboxStore(connection, tenant_id, self.woken)
@@ -248,6 +252,35 @@ class PostgresDatabase:
                 "SELECT tenant_id FROM memberships WHERE member_id = $1 ORDER BY tenant_id", member_id
             )
         return [TenantID(row["tenant_id"]) for row in rows]
+
+    async def hosts_of_person(self, member_id: MemberID) -> Sequence[TenantID]:
+        """Return the tenants in whose alliances a partner has chosen this person."""
+        async with connection_of(self._system) as connection:
+            rows = await connection.fetch(
+                "SELECT DISTINCT a.tenant_id FROM alliance_members m JOIN alliances a USING (alliance_id)"
+                " WHERE m.member_id = $1 AND m.tenant_id = a.partner_tenant_id AND a.state <> 'ended' ORDER BY 1",
+                member_id,
+            )
+        return [TenantID(row["tenant_id"]) for row in rows]
+
+    async def sides_of_alliance(self, alliance_id: AllianceID) -> tuple[TenantID, TenantID] | None:
+        """Return owner and partner of an alliance."""
+        async with connection_of(self._system) as connection:
+            row = await connection.fetchrow(
+                "SELECT tenant_id, partner_tenant_id FROM alliances WHERE alliance_id = $1", alliance_id
+            )
+        return (TenantID(row["tenant_id"]), TenantID(row["partner_tenant_id"])) if row else None
+
+    async def present_members(self, tenant_id: TenantID, member_ids: Collection[MemberID]) -> frozenset[MemberID]:
+        """Return those of these people who are in a tenant; nobody while it is not active."""
+        async with connection_of(self._system) as connection:
+            rows = await connection.fetch(
+                "SELECT m.member_id FROM memberships m JOIN tenants t USING (tenant_id)"
+                " WHERE t.tenant_id = $1 AND t.status = 'active' AND m.member_id = ANY($2)",
+                tenant_id,
+                list(member_ids),
+            )
+        return frozenset(row["member_id"] for row in rows)
 
     async def standings(self, member_ids: Collection[MemberID]) -> Sequence[Standing]:
         """Return the facts that decide whether people may use anything; those who are no longer known are left out."""

@@ -79,11 +79,18 @@ class ErasureStore:
             "UPDATE chat_room_members SET display_name = NULL WHERE tenant_id = $1 AND user_id = $2",
         ):
             await self._connection.execute(statement, self._tenant_id, user_id)
+        for statement in (
+            "DELETE FROM alliance_members WHERE tenant_id = $1 AND member_id = $2",
+            "UPDATE tenant_rooms SET outsider_ids = array_remove(outsider_ids, $2) WHERE tenant_id = $1"
+            " AND $2 = ANY(outsider_ids)",
+        ):
+            await self._connection.execute(statement, self._tenant_id, member_id)
         return ErasedContent(rooms=rooms, counts=counts)
 
     async def _rooms(self, member_id: MemberID, user_id: UserID) -> tuple[ErasedRoom, ...]:
         rows = await self._connection.fetch(
-            "SELECT c.id, coalesce(t.personal AND t.member_ids = ARRAY[$3], false) AS whole FROM chat_rooms c"
+            "SELECT c.id, coalesce(t.personal AND t.type <> 'alliance' AND t.member_ids = ARRAY[$3], false) AS whole"
+            " FROM chat_rooms c"
             " LEFT JOIN tenant_rooms t USING (tenant_id, key) WHERE c.tenant_id = $1 AND ("
             " EXISTS (SELECT FROM chat_room_members m WHERE m.room_id = c.id AND m.user_id = $2)"
             " OR EXISTS (SELECT FROM chat_messages m WHERE m.tenant_id = $1 AND m.room_id = c.id AND m.user_id = $2))"

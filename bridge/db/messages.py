@@ -9,6 +9,7 @@ from bridge.db.connection import Connection, rows_of
 from bridge.model.event import MatrixEvent, Receipt
 from bridge.model.ids import EventID, RoomID, TenantID, UserID
 from bridge.model.json import JsonObject
+from bridge.policy.projection import tenant_of_sender
 
 
 class MessageStore:
@@ -21,7 +22,10 @@ class MessageStore:
         rows = await self._connection.fetch(
             "WITH added AS ("
             "  INSERT INTO chat_messages (id, room_id, tenant_id, user_id, content, metadata, created_at, position)"
-            "  VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($8,"
+            "  VALUES ($1, $2, $3, $4, $5, $6::jsonb || CASE WHEN $9::text IS NOT NULL"
+            # elsewhere nobody but the sender says so
+            "    AND EXISTS (SELECT FROM chat_rooms WHERE tenant_id = $3 AND id = $2 AND type = 'alliance')"
+            "   THEN jsonb_build_object('sender_tenant_id', $9::text) ELSE '{}' END, $7, coalesce($8,"
             "   (SELECT max(position) + 1 FROM chat_messages WHERE tenant_id = $3 AND room_id = $2), 1))"
             "  ON CONFLICT (id) DO NOTHING RETURNING id),"
             " early AS (DELETE FROM early_changes WHERE tenant_id = $3 AND room_id = $2"
@@ -35,6 +39,7 @@ class MessageStore:
             {"event_type": event.event_type},
             _time(event.origin_server_ts),
             event.stream_position,
+            tenant_of_sender(event),
         )
         await self._apply_early_changes(event, [row for row in rows if row["event_id"] is not None])
         return bool(rows)

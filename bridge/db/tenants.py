@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 import msgspec
 
+from bridge.db.alliance_tasks import AllianceTaskStore
 from bridge.db.connection import Connection, rows_of
 from bridge.db.person_tasks import PersonTaskStore
 from bridge.model.ids import MemberID, RoomID, TenantID, UserID
@@ -17,9 +18,15 @@ class TenantStore:
     """Implements the port ``Tenants``."""
 
     def __init__(
-        self, connection: Connection, tenant_id: TenantID, elsewhere: Elsewhere, tasks: PersonTaskStore
+        self,
+        connection: Connection,
+        tenant_id: TenantID,
+        elsewhere: Elsewhere,
+        tasks: PersonTaskStore,
+        alliance_tasks: AllianceTaskStore,
     ) -> None:
         self._connection, self._tenant_id, self._elsewhere, self._tasks = connection, tenant_id, elsewhere, tasks
+        self._alliance_tasks = alliance_tasks
 
     async def lock(self) -> None:
         await self._connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 1))", self._tenant_id)
@@ -44,9 +51,11 @@ class TenantStore:
 
     async def _rooms(self) -> tuple[Room, ...]:
         rows = await self._connection.fetch(
-            "SELECT r.*, r.type = 'dm' AND EXISTS (SELECT FROM blocks b WHERE b.member_id = ANY (r.member_ids)"
-            "  AND b.blocked_member_id = ANY (r.member_ids)) AS blocked"
-            " FROM tenant_rooms r WHERE tenant_id = $1 ORDER BY position, key",
+            "SELECT r.*, a.partner_tenant_id, r.type = 'dm' AND EXISTS (SELECT FROM blocks b"
+            "  WHERE b.member_id = ANY (r.member_ids) AND b.blocked_member_id = ANY (r.member_ids)) AS blocked"
+            " FROM tenant_rooms r LEFT JOIN alliances a"
+            " ON r.type = 'alliance' AND a.tenant_id = r.tenant_id AND r.key = 'alliance_' || a.alliance_id"
+            " WHERE r.tenant_id = $1 ORDER BY r.position, r.key",
             self._tenant_id,
         )
         outsiders = await self._outsiders({member_id for row in rows for member_id in row["outsider_ids"]})
@@ -68,6 +77,7 @@ class TenantStore:
                 ),
                 read_only=row["read_only"],
                 blocked=row["blocked"],
+                partner_tenant_id=row["partner_tenant_id"],
             )
             for row in rows
         )
@@ -130,6 +140,8 @@ class TenantStore:
         )
         if before not in {None, tenant.status.value}:
             await self._tasks.enqueue("standing", [member.member_id for member in tenant.members])
+        if before != tenant.status.value:
+            await self._alliance_tasks.add_all()
         await self._save_rooms([(position, room) for position, room in enumerate(tenant.rooms)])
 
     async def save_room(self, room: Room) -> None:
@@ -192,12 +204,14 @@ class TenantStore:
             [role.value for role in roles.values()],
         )
         await self._tasks.review_expired(roles.keys())
+        await self._alliance_tasks.add_those_with(roles.keys())
 
     async def remove_members(self, member_ids: Collection[MemberID]) -> None:
         await self._connection.execute(
             "DELETE FROM memberships WHERE tenant_id = $1 AND member_id = ANY($2)", self._tenant_id, list(member_ids)
         )
         await self._tasks.end_sessions(member_ids)
+        await self._alliance_tasks.add_those_with(member_ids)
 
     async def bump_revision(self) -> int:
         revision: int = await self._connection.fetchval(

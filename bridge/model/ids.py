@@ -9,6 +9,7 @@ from bridge.errors import InvalidInput
 
 __all__ = [
     "AccessToken",
+    "AllianceID",
     "DeliveryID",
     "DeviceID",
     "EffectID",
@@ -21,9 +22,12 @@ __all__ = [
     "TenantID",
     "TxnID",
     "UserID",
+    "alliance_key",
+    "alliance_of_key",
     "group_key",
     "group_of_key",
     "is_space_key",
+    "parse_alliance_id",
     "parse_member_id",
     "parse_room_key",
     "parse_tenant_id",
@@ -34,6 +38,7 @@ MemberID = NewType("MemberID", str)
 """A BitNexus person's id: what ``/v1`` calls ``user_id``. ``UserID`` is the Matrix one."""
 RoomKey = NewType("RoomKey", str)
 """A room's name inside its tenant, such as ``general``; ``@space`` is its space, ``@group:Sales`` a group's in it."""
+AllianceID = NewType("AllianceID", str)
 JobID = NewType("JobID", str)
 EffectID = NewType("EffectID", str)
 OutboxID = NewType("OutboxID", int)
@@ -45,6 +50,7 @@ SPACE = RoomKey("@space")
 """The key of a tenant's space; outside the grammar of room keys, so that no room can take it."""
 
 _GROUP_PREFIX = "@group:"
+_ALLIANCE_PREFIX = "alliance_"
 
 PLATFORM = TenantID("*")
 """Whose audit chain platform-wide acts stand in; outside the grammar of tenant ids."""
@@ -73,6 +79,21 @@ def parse_member_id(value: str, *, path: str = "$.user_id") -> MemberID:
 def parse_room_key(value: str, *, path: str = "$.key") -> RoomKey:
     """Return ``value`` as a room key, or raise InvalidInput naming ``path``."""
     return RoomKey(_parse(value, what="a room key", path=path))
+
+
+def parse_alliance_id(value: str, *, path: str = "alliance_id") -> AllianceID:
+    """Return ``value`` as an alliance's id, or raise InvalidInput naming ``path``."""
+    return AllianceID(_parse(value, what="an alliance_id", path=path))
+
+
+def alliance_key(alliance_id: AllianceID) -> RoomKey:
+    """Return the key of an alliance's room among the owner's rooms."""
+    return RoomKey(f"{_ALLIANCE_PREFIX}{alliance_id}")
+
+
+def alliance_of_key(key: RoomKey) -> AllianceID | None:
+    """Return the alliance whose room has this key, if there is such an alliance; None for other rooms."""
+    return AllianceID(key.removeprefix(_ALLIANCE_PREFIX)) if key.startswith(_ALLIANCE_PREFIX) else None
 
 
 def group_key(name: str) -> RoomKey:

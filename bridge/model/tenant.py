@@ -86,6 +86,8 @@ class Room:
     """Whether nobody but us writes in it any more."""
     blocked: bool = False
     """Of a direct chat: whether one of the two blocks the other."""
+    partner_tenant_id: TenantID | None = None
+    """In an alliance's room: the tenant that those from outside belong to; it follows from the alliance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bridge.model.alliance import Alliance
 from bridge.model.effect import CreateRoom, Effect, JoinUser, RemoveUser, SetState
 from bridge.model.ids import SPACE, MemberID, RoomID, RoomKey, UserID, group_of_key
 from bridge.model.room import Bots, Desired, DesiredRoom, Membership, Observed, ObservedMembership, ObservedRoom
 from bridge.model.tenant import Access, Member, Room, Tenant, TenantStatus
+from bridge.policy.alliances import sentences
 from bridge.policy.power_levels import LEVELS, level_of
+from bridge.policy.templates import TEMPLATES
 
 _LEVELS_TYPE = "m.room.power_levels"
 
@@ -46,6 +49,8 @@ class Question:
     member_id: MemberID
     user_id: UserID | None
     room_key: RoomKey
+    alliance: Alliance | None = None
+    """The alliance whose room it is."""
 
     @property
     def member(self) -> Member | None:
@@ -107,7 +112,14 @@ def explain(asked: Question) -> Explanation:
         membership=seen.membership if seen else None,
         desired_level=_desired_level(asked),
         observed_level=_observed_level(asked),
-        reasons=(*_of_tenant(asked), *_of_room(asked), *_of_matrix(asked), *_of_power(asked), *_of_plan(effects)),
+        reasons=(
+            *_of_tenant(asked),
+            *_of_alliance(asked),
+            *_of_room(asked),
+            *_of_matrix(asked),
+            *_of_power(asked),
+            *_of_plan(effects),
+        ),
         effects=effects,
     )
 
@@ -131,6 +143,12 @@ def _of_tenant(asked: Question) -> Iterator[Reason]:
         else:
             sentence = "they have no other active tenant, so they stay in the rooms and are refused everywhere"
             yield Reason(code="no_other_active_tenant", sentence=sentence)
+
+
+def _of_alliance(asked: Question) -> Iterator[Reason]:
+    if asked.alliance is not None:
+        for code, sentence in sentences(asked.alliance, asked.member_id):
+            yield Reason(code=code, sentence=sentence)
 
 
 def _of_room(asked: Question) -> Iterator[Reason]:
@@ -197,7 +215,9 @@ def _of_power(asked: Question) -> Iterator[Reason]:
     desired, observed, member = _desired_level(asked), _observed_level(asked), asked.member
     if desired is None or member is None:
         return
-    if desired < LEVELS[member.role]:
+    if asked.listed is not None and not TEMPLATES[asked.listed.type].has_staff:
+        yield Reason(code="power_of_nobody", sentence="in a room of two tenants nobody has power over others")
+    elif desired < LEVELS[member.role]:
         yield Reason(code="power_list_full", sentence="the room lists as many people with power as it can hold")
     else:
         yield Reason(code="power_of_role", sentence=f"as {member.role.value} their power level is {desired}")

@@ -156,7 +156,8 @@ def _room(ground: _Ground, room: Room) -> DesiredRoom:
     if room.type is RoomType.DM:
         return _direct_chat(ground, room)
     people = people_of_room(ground.tenant, room)
-    staff = (member for member in active_members(ground.tenant) if member.user_id in people)
+    has_staff = TEMPLATES[room.type].has_staff
+    staff = (member for member in active_members(ground.tenant) if has_staff and member.user_id in people)
     is_grouped = room.group and not room.archived and not room.personal
     state: dict[StateKey, JsonObject] = {
         **_common_state(room.name, room.avatar_url),
@@ -164,7 +165,7 @@ def _room(ground: _Ground, room: Room) -> DesiredRoom:
         ("m.room.join_rules", ""): _join_rules(ground, is_closed=room.access is Access.INVITE or room.archived),
         ("m.room.history_visibility", ""): {"history_visibility": _history_visibility(room)},
         ("m.room.power_levels", ""): power_levels(ground.house, room.type, staff, is_read_only=room.read_only),
-        **_place(ground, group_key(room.group) if is_grouped else SPACE),
+        **({} if _is_shared(room) else _place(ground, group_key(room.group) if is_grouped else SPACE)),
         (ROOM_MARKER, ""): {**_marker(ground, room.key, room.type.value), **_admission(ground.tenant, room)},
     }
     return DesiredRoom(
@@ -212,7 +213,14 @@ def _marker(ground: _Ground, key: RoomKey, room_type: str) -> JsonObject:
 def _admission(tenant: Tenant, room: Room) -> JsonObject:
     """Name those whom our module lets in, and lets write, though they are not in the tenant's space."""
     outsiders: list[Json] = [outsider.user_id for outsider in outsiders_of_room(tenant, room)]
-    return {"outsiders": outsiders} if outsiders else {}
+    admission: dict[str, Json] = {"outsiders": outsiders} if outsiders else {}
+    # whose they are: our module writes it into what they say
+    return admission | ({"partner_tenant_id": room.partner_tenant_id} if room.partner_tenant_id else {})
+
+
+def _is_shared(room: Room) -> bool:
+    """Say whether a room is two tenants': it names no space as its place, which only one of them could see."""
+    return room.type is RoomType.ALLIANCE and room.personal
 
 
 def _creation_content(ground: _Ground, key: RoomKey) -> dict[str, str | bool | list[str]]:

@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bridge.model.event import MatrixEvent
-from bridge.model.ids import DeliveryID, EventID
+from bridge.model.ids import DeliveryID, EventID, TenantID
 from bridge.model.json import JsonObject
 
 DELIVERY_ID = "com.bitnexus.delivery_id"
 """The content's key by which our own event is recognised when it comes back."""
+
+SENDERS_TENANT = "com.bitnexus.tenant_id"
+"""The content's key by which a message in an alliance's room says whose its sender is."""
 
 _MESSAGE_TYPES = frozenset({"m.room.message", "m.sticker"})
 
@@ -68,6 +71,12 @@ def delivery_of(event: MatrixEvent) -> DeliveryID | None:
     """Return which delivery of ours an event shows, going by its content alone: look at its sender first."""
     found = event.content.get(DELIVERY_ID)
     return DeliveryID(found) if isinstance(found, str) else None
+
+
+def tenant_of_sender(event: MatrixEvent) -> TenantID | None:
+    """Return the tenant that a message in an alliance's room carries: our module writes it, and there alone."""
+    found = event.content.get(SENDERS_TENANT)
+    return TenantID(found) if isinstance(found, str) else None
 
 
 def _read_message(event: MatrixEvent) -> Meaning:

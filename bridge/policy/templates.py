@@ -24,6 +24,8 @@ class RoomTemplate:
     has_relay: bool
     on_demand: bool
     """Whether such rooms are made when people ask for them, and never listed in a tenant."""
+    has_staff: bool
+    """Whether the tenant's roles have their power in it; where two tenants meet nobody has any over the others."""
 
 
 def _template(
@@ -36,6 +38,7 @@ def _template(
     has_assistant: bool = False,
     has_relay: bool = True,
     on_demand: bool = False,
+    has_staff: bool = True,
 ) -> RoomTemplate:
     return RoomTemplate(
         access=access,
@@ -46,6 +49,7 @@ def _template(
         has_assistant=has_assistant,
         has_relay=has_relay,
         on_demand=on_demand,
+        has_staff=has_staff,
     )
 
 
@@ -56,5 +60,5 @@ TEMPLATES = {
     RoomType.AI: _template(has_assistant=True),
     RoomType.CUSTOM: _template(),
     RoomType.DM: _template(Access.INVITE, inviters=EVERYBODY, history="joined", has_relay=False, on_demand=True),
-    RoomType.ALLIANCE: _template(Access.INVITE, history="joined", on_demand=True),
+    RoomType.ALLIANCE: _template(Access.INVITE, history="joined", on_demand=True, has_staff=False),
 }

@@ -120,6 +120,8 @@ class Decision:
     reason: Grant | Refusal
     said: str | None = None
     """The bridge's own words for a refusal, where it was the bridge that refused."""
+    content: Mapping[str, object] | None = None
+    """The content that an allowed event is to have instead of its own; None: it is right as it is."""
 
     @property
     def allowed(self) -> bool:

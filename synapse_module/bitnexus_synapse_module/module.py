@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, Literal, NoReturn
 
 from synapse.module_api import NOT_SPAM, EventBase, JsonDict, ModuleApi, Requester, RoomAlias, StateMap
@@ -75,11 +76,11 @@ class BitnexusModule:
     async def check_event_allowed(
         self, event: EventBase, state_events: StateMap[EventBase]
     ) -> tuple[bool, JsonDict | None]:
-        """Decide about every event, whoever sends it and by whatever way."""
+        """Decide about every event, whoever sends it and by whatever way; a message of two tenants' room is signed."""
         decision = await pass_gate("check_event_allowed", self._decide_event(event, state_events))
         if not decision.allowed:
             _raise_refusal(decision)
-        return True, None
+        return True, _replacement(event, decision)
 
     async def on_create_room(self, requester: Requester, config: JsonDict, is_requester_admin: bool) -> None:
         """Decide about a createRoom request before anything of it happens."""
@@ -149,7 +150,8 @@ class BitnexusModule:
     async def _decide_event(self, event: EventBase, state_events: StateMap[EventBase]) -> Decision:
         wanted = self._state.read_event(event)
         room = await self._state.read_room_before(wanted, state_events)
-        return rules.decide_event(wanted, room, self._ours)
+        decision = rules.decide_event(wanted, room, self._ours)
+        return replace(decision, content=rules.sign(wanted, room, self._ours)) if decision.allowed else decision
 
     async def _decide_creation(self, user_id: str, room_config: JsonDict) -> Decision:
         return rules.decide_creation(user_id, room_config, self._ours)
@@ -170,6 +172,11 @@ class BitnexusModule:
 async def _given(decide: Callable[[], Decision]) -> Decision:
     """Let a rule run inside the gate, not on the way to it."""
     return decide()
+
+
+def _replacement(event: EventBase, decision: Decision) -> JsonDict | None:
+    """Give the event with the content that the rules want it to have; None when it is right as it is."""
+    return None if decision.content is None else {**event.get_dict(), "content": dict(decision.content)}
 
 
 def _answer(decision: Decision) -> SpamAnswer:

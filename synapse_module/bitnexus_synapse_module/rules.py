@@ -8,9 +8,15 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from bitnexus_synapse_module.decision import Decision, Grant, Refusal
-from bitnexus_synapse_module.snapshot import DIRECT_MESSAGE, MEMBER_TYPE, SPACE, Event, Ours, Room
+from bitnexus_synapse_module.snapshot import ALLIANCE, DIRECT_MESSAGE, MEMBER_TYPE, SPACE, Event, Ours, Room
 
 RESERVED_PREFIX: Final = "com.bitnexus."
+
+SENDERS_TENANT: Final = "com.bitnexus.tenant_id"
+"""In the content of a message in an alliance's room: which of the two tenants its sender belongs to."""
+
+SIGNED_TYPES: Final = frozenset({"m.room.message", "m.sticker"})
+"""What carries its sender's tenant."""
 
 PEOPLE_MAY_SET: Final = frozenset({"m.room.pinned_events"})
 """Room state that power levels alone decide about; memberships have rules of their own."""
@@ -151,6 +157,28 @@ def subject_of(event: Event, ours: Ours) -> str | None:
     else:
         return None
     return None if subject in ours else subject
+
+
+def sign(event: Event, room: Room, ours: Ours) -> dict[str, object] | None:
+    """Return the content that a message in an alliance's room is to have, None when it is right as it is.
+
+    The sender's tenant is what the room's own state says, never what the sender wrote; it also stands in what an edit
+    puts in an older message's place.
+    """
+    if room.marker is None or room.marker.type != ALLIANCE or event.sender in ours:
+        return None
+    if event.type not in SIGNED_TYPES or event.state_key is not None:
+        return None
+    tenant_id = room.marker.tenant_id if room.in_space else room.marker.partner_tenant_id
+    signed = _signed(event.content, tenant_id)
+    if isinstance(edited := event.content.get("m.new_content"), Mapping):
+        signed["m.new_content"] = _signed(edited, tenant_id)
+    return None if signed == event.content else signed
+
+
+def _signed(content: Mapping[str, object], tenant_id: str | None) -> dict[str, object]:
+    kept = {name: value for name, value in content.items() if name != SENDERS_TENANT}
+    return kept if tenant_id is None else {**kept, SENDERS_TENANT: tenant_id}
 
 
 def is_protected(event_type: str) -> bool:

@@ -12,6 +12,7 @@ MARKER_TYPE: Final = "com.bitnexus.room"
 MEMBER_TYPE: Final = "m.room.member"
 SPACE: Final = "space"
 DIRECT_MESSAGE: Final = "dm"
+ALLIANCE: Final = "alliance"
 
 Content = Mapping[str, object]
 
@@ -67,6 +68,8 @@ class Marker:
     space_id: str | None
     outsiders: frozenset[str] = frozenset()
     """Who may be in the room without being in the space: a partner's people, BitNexus's staff."""
+    partner_tenant_id: str | None = None
+    """In an alliance's room: the tenant that those from outside belong to."""
 
     @classmethod
     def read(cls, sender: str, content: Content, ours: Ours) -> Self | None:
@@ -79,7 +82,13 @@ class Marker:
         space_id = _text(content, "space_id")
         if space_id is None:
             return None
-        return cls(tenant_id=tenant_id, type=room_type, space_id=space_id, outsiders=_ids(content, "outsiders"))
+        return cls(
+            tenant_id=tenant_id,
+            type=room_type,
+            space_id=space_id,
+            outsiders=_ids(content, "outsiders"),
+            partner_tenant_id=_text(content, "partner_tenant_id"),
+        )
 
     def is_space_of(self, tenant_id: str) -> bool:
         """Say whether this marks the space of that tenant."""

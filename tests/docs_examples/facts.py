@@ -16,6 +16,7 @@ from bridge.api.routes import ROUTES
 from bridge.config import ENVIRONMENT_PREFIX, Config
 from bridge.matrix.appservice import AppserviceEndpoints
 from bridge.model.tenant import TenantStatus
+from bridge.policy.alliances import CHOSEN, STANDS
 from bridge.policy.explain import _STANDING
 from tests.docs_examples.text import ROOT
 
@@ -81,7 +82,9 @@ def reasons() -> set[str]:
     source = (ROOT / "bridge/policy/explain.py").read_text(encoding="utf-8")
     verbs = set(re.findall(r'verb = "(\w+)" if .* else "(\w+)"', source)[0])
     standing = {f"membership_{membership}" for membership in _STANDING}
-    return set(re.findall(r'code="(\w+)"', source)) | verbs | standing | {f"tenant_{s.value}" for s in TenantStatus}
+    of_alliances = {*CHOSEN, *(f"alliance_{state.value}" for state in STANDS)}
+    of_tenants = {f"tenant_{status.value}" for status in TenantStatus}
+    return set(re.findall(r'code="(\w+)"', source)) | verbs | standing | of_tenants | of_alliances
 
 
 def metrics() -> set[str]:

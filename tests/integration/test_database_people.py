@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from bridge.actions.erase_person import ErasePerson
+from bridge.actions.settle_alliance import SettleAlliance
 from bridge.actions.tend_people import TendPeople
 from bridge.db.database import MissingAuditRow
 from bridge.db.people import SessionStore
@@ -35,7 +36,12 @@ class People:
         self.expiry, self.homeserver = FakeExpiry(), FakeHomeserver()
         erase = ErasePerson(database=self.database, homeserver=self.homeserver, house=HOUSE)
         self.tend = TendPeople(
-            database=self.database, homeserver=self.homeserver, expiry=self.expiry, house=HOUSE, erase=erase
+            database=self.database,
+            homeserver=self.homeserver,
+            expiry=self.expiry,
+            house=HOUSE,
+            erase=erase,
+            settle=SettleAlliance(database=self.database, house=HOUSE),
         )
 
     async def prepare(self, *member_ids: MemberID) -> None:

@@ -6,12 +6,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from bridge.errors import Conflict
+from bridge.model.alliance import Alliance, AllianceStep, AllianceTask
 from bridge.model.audit import Actor, AuditEntry
 from bridge.model.credential import IntegrationKey
 from bridge.model.erasure import Erasure
 from bridge.model.event import BusinessEvent, InboxItem, MatrixEvent, OutboxItem, Outcome, Receipt
 from bridge.model.ids import (
     SPACE,
+    AllianceID,
     DeliveryID,
     EventID,
     JobID,
@@ -39,6 +41,7 @@ from bridge.model.tenant_event import TenantEvent
 from bridge.ports import Clock
 
 if TYPE_CHECKING:
+    from tests.unit.fake_alliances import FakeAlliances
     from tests.unit.fake_person_tasks import FakePersonTasks
 
 
@@ -86,6 +89,10 @@ class Memory:
     person_tasks: list[tuple[str, PersonTask]] = field(default_factory=list)
     buried: list[tuple[PersonTask, str]] = field(default_factory=list)
     task_number: int = 0
+    alliances: dict[AllianceID, Alliance] = field(default_factory=dict)
+    alliance_steps: list[tuple[AllianceID, AllianceStep]] = field(default_factory=list)
+    """What the other side was not told yet."""
+    alliance_tasks: list[tuple[TenantID, AllianceTask]] = field(default_factory=list)
     told: dict[MemberID, bool] = field(default_factory=dict)
     epochs: dict[MemberID, int] = field(default_factory=dict)
 
@@ -118,9 +125,11 @@ class Store:
 
 
 class FakeTenants(Store):
-    def __init__(self, database: Host, tenant_id: TenantID, tasks: "FakePersonTasks") -> None:
+    def __init__(
+        self, database: Host, tenant_id: TenantID, tasks: "FakePersonTasks", alliances: "FakeAlliances"
+    ) -> None:
         super().__init__(database, tenant_id)
-        self._tasks = tasks
+        self._tasks, self._alliances = tasks, alliances
 
     async def lock(self) -> None:
         self._database.locked.append(self._tenant_id)
@@ -151,6 +160,8 @@ class FakeTenants(Store):
         self._memory.tenants[self._tenant_id] = replace(tenant, members=())
         if before and before.status is not tenant.status:
             await self._tasks.enqueue("standing", [member.member_id for member in tenant.members])
+        if before is None or before.status is not tenant.status:
+            self._alliances.look_at_all()
 
     def _is_elsewhere(self, member_id: MemberID) -> bool:
         return any(
@@ -167,6 +178,7 @@ class FakeTenants(Store):
     async def save_members(self, roles: Mapping[MemberID, Role]) -> None:
         self._memory.memberships.setdefault(self._tenant_id, {}).update(roles)
         await self._tasks.review_expired(roles.keys())
+        self._alliances.look_at_those_with(roles.keys())
 
     async def unlist(self, room_id: RoomID, user_id: UserID) -> bool:
         tenant = self._memory.tenants[self._tenant_id]
@@ -182,6 +194,7 @@ class FakeTenants(Store):
         for member_id in member_ids:
             self._memory.memberships.get(self._tenant_id, {}).pop(member_id, None)
         await self._tasks.end_sessions(member_ids)
+        self._alliances.look_at_those_with(member_ids)
 
     async def bump_revision(self) -> int:
         tenant = self._memory.tenants[self._tenant_id]
@@ -198,7 +211,9 @@ class FakeRooms(Store):
         return [room.room_id for room in sorted(inside, key=lambda room: (room.key != SPACE, room.key))]
 
     async def observed(self) -> Observed:
-        people = [self._memory.people[who] for who in self._memory.memberships.get(self._tenant_id, {})]
+        tenant = self._memory.tenants.get(self._tenant_id)
+        outsiders = {who.member_id for room in (tenant.rooms if tenant else ()) for who in room.outsiders}
+        people = [self._memory.people[who] for who in {*self._memory.memberships.get(self._tenant_id, {}), *outsiders}]
         return Observed(
             rooms={key: self._room(room_id, key) for key, room_id in (await self.room_ids()).items()},
             people=await self.observed_people([person.user_id for person in people]),

@@ -13,6 +13,7 @@ from bridge.model.credential import IntegrationCredential
 from bridge.model.event import InboxItem, MatrixEvent, Receipt
 from bridge.model.ids import (
     SPACE,
+    AllianceID,
     EventID,
     JobID,
     MemberID,
@@ -31,6 +32,7 @@ from bridge.model.tenant import (
     TenantStatus,
     TenantSummary,
 )
+from tests.unit.fake_alliances import FakeAlliances
 from tests.unit.fake_edges import FakeClock
 from tests.unit.fake_erasures import FakeErasures
 from tests.unit.fake_person_tasks import FakePersonTasks
@@ -46,7 +48,8 @@ class FakeWork:
         self._database, self._tenant_id, self._actor = database, tenant_id, actor
         self.is_accounted_for = actor is None
         self.person_tasks = FakePersonTasks(database, tenant_id)
-        self.tenants = FakeTenants(database, tenant_id, self.person_tasks)
+        self.alliances = FakeAlliances(database, tenant_id)
+        self.tenants = FakeTenants(database, tenant_id, self.person_tasks, self.alliances)
         self.rooms = FakeRooms(database, tenant_id)
         self.messages = FakeMessages(database, tenant_id)
         self.outbox = FakeOutbox(database, tenant_id)
@@ -166,6 +169,26 @@ class FakeDatabase:
 
     async def tenant_ids_of_person(self, member_id: MemberID) -> Sequence[TenantID]:
         return sorted(owner for owner, roles in self.memory.memberships.items() if member_id in roles)
+
+    async def hosts_of_person(self, member_id: MemberID) -> Sequence[TenantID]:
+        found = self.memory.alliances.values()
+        return sorted(
+            {
+                alliance.owner_tenant_id
+                for alliance in found
+                if alliance.ended_by_tenant is None and member_id in alliance.chosen_by(alliance.partner_tenant_id)
+            }
+        )
+
+    async def sides_of_alliance(self, alliance_id: AllianceID) -> tuple[TenantID, TenantID] | None:
+        alliance = self.memory.alliances.get(alliance_id)
+        return alliance.sides if alliance else None
+
+    async def present_members(self, tenant_id: TenantID, member_ids: Collection[MemberID]) -> frozenset[MemberID]:
+        tenant = self.memory.tenants.get(tenant_id)
+        if tenant is None or tenant.status is not TenantStatus.ACTIVE:
+            return frozenset()
+        return frozenset(member_ids) & self.memory.memberships.get(tenant_id, {}).keys()
 
     async def standings(self, member_ids: Collection[MemberID]) -> Sequence[Standing]:
         return [

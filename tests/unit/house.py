@@ -12,13 +12,18 @@ from bridge.actions.open_ai_room import OpenAiRoom
 from bridge.actions.open_direct_chat import OpenDirectChat
 from bridge.actions.open_session import CloseSession, OpenSession
 from bridge.actions.plan_tenant import PlanTenant
+from bridge.actions.put_alliance import PutAlliance
 from bridge.actions.put_member import PutMember
 from bridge.actions.put_person import PutPerson
 from bridge.actions.relay_event import PreviewEvent, RelayEvent, ShowDelivery
 from bridge.actions.remove_member import RemoveMember
 from bridge.actions.replace_members import ReplaceMembers
+from bridge.actions.settle_alliance import SettleAlliance
+from bridge.actions.show_alliance import ListAlliances, ShowAlliance
 from bridge.actions.show_tenant import ListTenants, RequestReconcile, ShowJob, ShowPerson, ShowTenant
+from bridge.actions.speak_on_alliance import SpeakOnAlliance
 from bridge.actions.upsert_tenant import UpsertTenant
+from bridge.actions.watch_alliance import WatchAlliance
 from bridge.api.call import Actions
 from tests.unit.fake_edges import FakeClock, FakeEntropy, FakeHomeserver, FakeSessions, FakeVerifier
 from tests.unit.fakes import FakeDatabase
@@ -40,6 +45,8 @@ class House:
 
     def actions(self) -> Actions:
         database, entropy = self.database, self.entropy
+        settle = SettleAlliance(database=database, house=HOUSE)
+        watch = WatchAlliance(database=database, settle=settle, clock=self.clock, wait_seconds=0)
         return Actions(
             upsert_tenant=UpsertTenant(database=database, house=HOUSE),
             show_tenant=ShowTenant(database=database),
@@ -68,6 +75,10 @@ class House:
             close_session=CloseSession(sessions=self.sessions, homeserver=self.homeserver),
             open_ai_room=OpenAiRoom(database=database, house=HOUSE, assistant_name="NexusHub"),
             open_direct_chat=OpenDirectChat(database=database, house=HOUSE),
+            put_alliance=PutAlliance(database=database, watch=watch),
+            speak_on_alliance=SpeakOnAlliance(database=database, watch=watch, clock=self.clock),
+            show_alliance=ShowAlliance(database=database),
+            list_alliances=ListAlliances(database=database),
             relay_event=RelayEvent(database=database, house=HOUSE, entropy=entropy),
             preview_event=PreviewEvent(database=database),
             show_delivery=ShowDelivery(database=database),

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bridge.actions.erase_person import AskForErasure, ErasePerson
+from bridge.actions.settle_alliance import SettleAlliance
 from bridge.actions.tend_people import TendPeople
 from bridge.errors import Conflict, DependencyDown
 from bridge.model.audit import PLATFORM_ACTOR
@@ -36,7 +37,12 @@ class Site:
             self.homeserver.matrix.rooms[space_id].put(BOTS.creator, "join", BOTS.creator)
         erase = ErasePerson(database=self.database, homeserver=self.homeserver, house=HOUSE)
         self.tend = TendPeople(
-            database=self.database, homeserver=self.homeserver, expiry=self.expiry, house=HOUSE, erase=erase
+            database=self.database,
+            homeserver=self.homeserver,
+            expiry=self.expiry,
+            house=HOUSE,
+            erase=erase,
+            settle=SettleAlliance(database=self.database, house=HOUSE),
         )
 
     async def set_status(self, status: TenantStatus, tenant_id: TenantID = ACME) -> None:

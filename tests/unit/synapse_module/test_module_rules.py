@@ -3,7 +3,7 @@
 import pytest
 from bitnexus_synapse_module import rules
 from bitnexus_synapse_module.decision import SENTENCES, Decision, Grant, Refusal
-from bitnexus_synapse_module.snapshot import Event, Room
+from bitnexus_synapse_module.snapshot import Event, Marker, Room
 from module_cases import (
     ANNA,
     ASSISTANT,
@@ -338,3 +338,52 @@ def test_a_look_alike_of_our_account_is_a_stranger(look_alike: str) -> None:
     assert not rules.decide_event(state("m.room.power_levels", look_alike), GENERAL, OURS).allowed
     assert not rules.decide_join(look_alike, GENERAL, OURS).allowed
     assert not rules.decide_invite(look_alike, ANNA, GENERAL_FOR_COLLEAGUE, OURS).allowed
+
+
+# --- a message in a room of two tenants -------------------------------------------------------------------------------
+
+SHARED = Room(
+    marker=Marker(
+        tenant_id="acme",
+        type="alliance",
+        space_id=SPACE_ID,
+        outsiders=frozenset({STRANGER}),
+        partner_tenant_id="globex",
+    )
+)
+
+
+@pytest.mark.parametrize("claimed", [{}, {"com.bitnexus.tenant_id": "globex"}, {"com.bitnexus.tenant_id": ["acme"]}])
+@pytest.mark.parametrize(("sender", "tenant_id"), [(ANNA, "acme"), (STRANGER, "globex")])
+def test_a_message_of_two_tenants_room_says_whose_its_sender_is(
+    claimed: dict[str, object], sender: str, tenant_id: str
+) -> None:
+    room = Room(marker=SHARED.marker, in_space=sender == ANNA)
+    content = {"body": "x", **claimed, "m.new_content": {"body": "y", **claimed}}
+    event = message("m.room.message", sender, content)
+    signed = rules.sign(event, room, OURS) or content
+    assert signed == {
+        "body": "x",
+        "com.bitnexus.tenant_id": tenant_id,
+        "m.new_content": {"body": "y", "com.bitnexus.tenant_id": tenant_id},
+    }
+    assert rules.sign(message("m.room.message", sender, signed), room, OURS) is None, "what is right stays as it is"
+
+
+def test_without_a_partner_in_the_marker_a_claim_is_dropped() -> None:
+    event = message("m.room.message", STRANGER, {"body": "x", "com.bitnexus.tenant_id": "acme"})
+    assert rules.sign(event, WITH_STRANGER, OURS) == {"body": "x"}
+
+
+@pytest.mark.parametrize(
+    ("event", "room"),
+    [
+        (message("m.room.message", ANNA, {"com.bitnexus.tenant_id": "x"}), GENERAL_FOR_COLLEAGUE),
+        (message("m.room.message", RELAY, {"body": "x"}), SHARED),
+        (message("m.reaction", STRANGER, {}), SHARED),
+        (state("m.room.message", STRANGER, {}), SHARED),
+        (message("m.room.message", STRANGER, {}), Room()),
+    ],
+)
+def test_nothing_else_is_written_into(event: Event, room: Room) -> None:
+    assert rules.sign(event, room, OURS) is None
