@@ -23,6 +23,7 @@ from bridge.actions.put_person import PutPerson
 from bridge.actions.relay_event import PreviewEvent, RelayEvent, ShowDelivery
 from bridge.actions.remove_member import RemoveMember
 from bridge.actions.replace_members import ReplaceMembers
+from bridge.actions.search_people import SearchPeople
 from bridge.actions.show_tenant import ListTenants, RequestReconcile, ShowJob, ShowPerson, ShowTenant
 from bridge.actions.upsert_tenant import UpsertTenant
 from bridge.api.auth import Authenticator
@@ -111,6 +112,7 @@ def api_app(
         ),
         close_session=CloseSession(sessions=sessions, homeserver=homeserver),
         open_ai_room=OpenAiRoom(database=database, house=house, assistant_name=config.assistant.name),
+        search_people=SearchPeople(database=database),
         relay_event=RelayEvent(database=database, house=house, entropy=entropy),
         preview_event=PreviewEvent(database=database),
         show_delivery=ShowDelivery(database=database),

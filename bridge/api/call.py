@@ -22,6 +22,7 @@ from bridge.actions.put_person import PutPerson
 from bridge.actions.relay_event import PreviewEvent, RelayEvent, ShowDelivery
 from bridge.actions.remove_member import RemoveMember
 from bridge.actions.replace_members import ReplaceMembers
+from bridge.actions.search_people import SearchPeople
 from bridge.actions.show_tenant import ListTenants, RequestReconcile, ShowJob, ShowPerson, ShowTenant
 from bridge.actions.upsert_tenant import UpsertTenant
 from bridge.errors import InvalidInput
@@ -65,6 +66,7 @@ class Actions:
     open_session: OpenSession
     close_session: CloseSession
     open_ai_room: OpenAiRoom
+    search_people: SearchPeople
     relay_event: RelayEvent
     preview_event: PreviewEvent
     show_delivery: ShowDelivery

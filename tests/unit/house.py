@@ -16,6 +16,7 @@ from bridge.actions.put_person import PutPerson
 from bridge.actions.relay_event import PreviewEvent, RelayEvent, ShowDelivery
 from bridge.actions.remove_member import RemoveMember
 from bridge.actions.replace_members import ReplaceMembers
+from bridge.actions.search_people import SearchPeople
 from bridge.actions.show_tenant import ListTenants, RequestReconcile, ShowJob, ShowPerson, ShowTenant
 from bridge.actions.upsert_tenant import UpsertTenant
 from bridge.api.call import Actions
@@ -66,6 +67,7 @@ class House:
             open_session=self.open_session(),
             close_session=CloseSession(sessions=self.sessions, homeserver=self.homeserver),
             open_ai_room=OpenAiRoom(database=database, house=HOUSE, assistant_name="NexusHub"),
+            search_people=SearchPeople(database=database),
             relay_event=RelayEvent(database=database, house=HOUSE, entropy=entropy),
             preview_event=PreviewEvent(database=database),
             show_delivery=ShowDelivery(database=database),
