@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,7 @@ _LETTERS = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "\u0131": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th"}
 )
 """Letters with a stroke or a joint, which Unicode does not take for a letter with an accent."""
-_SEPARATORS = frozenset("ZPC")
-"""White space, punctuation and control characters, by the first letter of their category."""
+_WORD = re.compile(r"[^\W_]+")
 
 Place = tuple[str, MemberID]
 """Where somebody stands in the list: by name, then by id."""
@@ -31,14 +31,15 @@ class FoundPeople:
 
 def fold(text: str) -> str:
     """Return a text without case and accents, so that those who type ``zoe`` find Zoë."""
+    if text.isascii():  # most are, and this is all that it takes
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    return "".join(letter for letter in decomposed if unicodedata.category(letter) != "Mn").translate(_LETTERS)
+    return "".join(letter for letter in decomposed if not unicodedata.combining(letter)).translate(_LETTERS)
 
 
 def words_of(text: str) -> list[str]:
-    """Return the folded words of a text: what stands between white space and punctuation."""
-    folded = fold(text)
-    return "".join(" " if unicodedata.category(letter)[0] in _SEPARATORS else letter for letter in folded).split()
+    """Return the folded words of a text: its letters and digits, parted by whatever else there is."""
+    return _WORD.findall(fold(text))
 
 
 def find_people(members: Iterable[Member], query: str, *, after: str | None, limit: int) -> FoundPeople:
