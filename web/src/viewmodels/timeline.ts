@@ -13,6 +13,8 @@ export interface MessageGroup {
   readonly kind: "group";
   readonly key: string;
   readonly sender: Sender;
+  /** Whose side the sender is on, where that is worth saying. */
+  readonly side: string | null;
   readonly messages: readonly Message[];
 }
 
@@ -21,18 +23,32 @@ export type TimelineItem = DaySeparator | MessageGroup;
 const GROUP_WITHIN_MS = 5 * 60 * 1000;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** Return the items in the order of `messages`; `now` and `locale` decide what the days are called. */
-export function layOutTimeline(messages: readonly Message[], now: Date, locale?: string): TimelineItem[] {
+/** Return how people of a tenant are marked; null for those who need no mark. */
+export type SideOf = (tenantId: string) => string | null;
+
+const nobody: SideOf = () => null;
+
+export interface TimelineOptions {
+  readonly sideOf?: SideOf;
+  readonly locale?: string;
+}
+
+/** Return the items in the order of `messages`; `now` and the locale decide what the days are called. */
+export function layOutTimeline(
+  messages: readonly Message[],
+  now: Date,
+  options: TimelineOptions = {},
+): TimelineItem[] {
   const items: TimelineItem[] = [];
   let previous: Message | null = null;
   for (const message of messages) {
-    const isNewDay = previous === null || dayOf(previous.sentAt) !== dayOf(message.sentAt);
-    if (isNewDay) items.push(separator(message, now, locale));
+    if (!previous || dayOf(previous.sentAt) !== dayOf(message.sentAt))
+      items.push(separator(message, now, options.locale));
     const last = items.at(-1);
     if (previous && last?.kind === "group" && belongsTo(previous, message)) {
       items[items.length - 1] = { ...last, messages: [...last.messages, message] };
     } else {
-      items.push({ kind: "group", key: message.key, sender: message.sender, messages: [message] });
+      items.push(beginGroup(message, options.sideOf ?? nobody));
     }
     previous = message;
   }
@@ -49,10 +65,22 @@ export function fullTime(sentAt: number, locale?: string): string {
   return new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "short" }).format(sentAt);
 }
 
+function beginGroup(message: Message, sideOf: SideOf): MessageGroup {
+  const { key, sender, tenantId } = message;
+  return {
+    kind: "group",
+    key,
+    sender,
+    side: tenantId === null ? null : sideOf(tenantId),
+    messages: [message],
+  };
+}
+
 function belongsTo(previous: Message, message: Message): boolean {
   return (
     previous.sender.matrixId === message.sender.matrixId &&
     previous.sender.name === message.sender.name &&
+    previous.tenantId === message.tenantId &&
     message.sentAt - previous.sentAt < GROUP_WITHIN_MS
   );
 }

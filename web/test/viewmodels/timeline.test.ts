@@ -15,7 +15,7 @@ function outline(items: readonly TimelineItem[]): string[] {
 }
 
 function layOut(...messages: Message[]): string[] {
-  return outline(layOutTimeline(messages, now, "en"));
+  return outline(layOutTimeline(messages, now, { locale: "en" }));
 }
 
 describe("layOutTimeline", () => {
