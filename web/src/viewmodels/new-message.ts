@@ -70,6 +70,7 @@ export class NewMessageViewModel {
   async choose(person: FoundPerson | null = this.#state.get().active): Promise<void> {
     if (!person || this.#state.get().phase === "opening") return;
     const { bridge, tenantId, goTo, onDone } = this.#options;
+    this.close(); // a search that is under way must not speak over this
     this.#change({
       active: person,
       phase: "opening",
@@ -85,6 +86,7 @@ export class NewMessageViewModel {
     }
   }
 
+  /** Search no more. */
   close(): void {
     this.#cancelSearch();
     this.#searches += 1;
@@ -97,17 +99,13 @@ export class NewMessageViewModel {
     const mine = this.#searches;
     try {
       const people = await bridge.searchPeople(tenantId, query);
-      if (mine !== this.#searches || this.#isOpening()) return;
+      if (mine !== this.#searches) return;
       const sentence =
         people.length > 0 ? "" : query.trim() ? words.nobodyFound(query.trim()) : words.nobodyElse;
       this.#change({ people, active: people[0] ?? null, phase: "choosing", sentence, isTrouble: false });
     } catch (error) {
       if (mine === this.#searches) this.#trouble(error);
     }
-  }
-
-  #isOpening(): boolean {
-    return this.#state.get().phase === "opening";
   }
 
   #trouble(error: unknown): void {

@@ -26,8 +26,6 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 /** Return how people of a tenant are marked; null for those who need no mark. */
 export type SideOf = (tenantId: string) => string | null;
 
-const nobody: SideOf = () => null;
-
 export interface TimelineOptions {
   readonly sideOf?: SideOf;
   readonly locale?: string;
@@ -42,13 +40,12 @@ export function layOutTimeline(
   const items: TimelineItem[] = [];
   let previous: Message | null = null;
   for (const message of messages) {
-    if (!previous || dayOf(previous.sentAt) !== dayOf(message.sentAt))
-      items.push(separator(message, now, options.locale));
+    if (beginsDay(message, previous)) items.push(separator(message, now, options.locale));
     const last = items.at(-1);
     if (previous && last?.kind === "group" && belongsTo(previous, message)) {
       items[items.length - 1] = { ...last, messages: [...last.messages, message] };
     } else {
-      items.push(beginGroup(message, options.sideOf ?? nobody));
+      items.push(beginGroup(message, options.sideOf));
     }
     previous = message;
   }
@@ -65,15 +62,14 @@ export function fullTime(sentAt: number, locale?: string): string {
   return new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "short" }).format(sentAt);
 }
 
-function beginGroup(message: Message, sideOf: SideOf): MessageGroup {
+function beginGroup(message: Message, sideOf: SideOf | undefined): MessageGroup {
   const { key, sender, tenantId } = message;
-  return {
-    kind: "group",
-    key,
-    sender,
-    side: tenantId === null ? null : sideOf(tenantId),
-    messages: [message],
-  };
+  const side = tenantId === null ? null : (sideOf?.(tenantId) ?? null);
+  return { kind: "group", key, sender, side, messages: [message] };
+}
+
+function beginsDay(message: Message, previous: Message | null): boolean {
+  return previous === null || dayOf(previous.sentAt) !== dayOf(message.sentAt);
 }
 
 function belongsTo(previous: Message, message: Message): boolean {
