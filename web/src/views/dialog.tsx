@@ -1,5 +1,5 @@
 /** A dialog above the panel: the browser's own, which keeps the focus inside, gives it back, and closes by Escape. */
-import { type JSX, type ReactNode, useEffect, useId, useRef } from "react";
+import { type JSX, type ReactNode, useId, useLayoutEffect, useRef } from "react";
 import { words } from "../viewmodels/words";
 import { CloseIcon } from "./icons";
 
@@ -13,7 +13,8 @@ export function Dialog({ title, onClose, children }: DialogProps): JSX.Element {
   const box = useRef<HTMLDialogElement>(null);
   const titleId = useId();
 
-  useEffect(() => {
+  // before the effects of what is inside, which say where the focus goes
+  useLayoutEffect(() => {
     const dialog = box.current;
     dialog?.showModal();
     return () => {

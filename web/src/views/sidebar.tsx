@@ -145,6 +145,7 @@ function moveByArrows(event: KeyboardEvent<HTMLButtonElement>): void {
   const list = event.currentTarget.closest("nav");
   if (step === undefined || !list) return;
   event.preventDefault();
-  const buttons = [...list.querySelectorAll<HTMLButtonElement>("button[data-room]")];
+  const all = [...list.querySelectorAll<HTMLButtonElement>("button[data-room]")];
+  const buttons = all.filter((button) => button.checkVisibility()); // closed tickets may be folded away
   buttons[buttons.indexOf(event.currentTarget) + step]?.focus();
 }
