@@ -66,10 +66,9 @@ export function ClosedTicket({ ticket, tickets, isOwn }: TicketViewProps & { isO
 function Satisfaction({ ticket, tickets }: TicketViewProps): JSX.Element {
   if (ticket.satisfaction !== null) return <p role="status">{words.rated(ticket.satisfaction)}</p>;
   return (
-    <div className="ratings" role="group" aria-label={words.rate}>
-      <p aria-hidden="true">{words.rate}</p>
+    <div className="ratings" role="group" aria-labelledby="rate">
+      <p id="rate">{words.rate}</p>
       <p className="rating-row">
-        <span>{words.rateLow}</span>
         {RATINGS.map((stars) => (
           <button
             key={stars}
@@ -81,7 +80,6 @@ function Satisfaction({ ticket, tickets }: TicketViewProps): JSX.Element {
             {stars}
           </button>
         ))}
-        <span>{words.rateHigh}</span>
       </p>
     </div>
   );
