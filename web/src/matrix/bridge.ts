@@ -9,7 +9,7 @@ import type {
   TicketWish,
 } from "../models/bridge";
 import { ChatError } from "../models/errors";
-import { isRecord, type JsonRecord, readArray, readString, readText } from "./json";
+import { isRecord, type JsonRecord, readArray, readRecord, readString, readText } from "./json";
 import { isRole } from "./sessions";
 
 const UNREACHABLE = "Chat cannot be reached at the moment. Try again in a moment.";
@@ -120,7 +120,7 @@ function readTicket(item: unknown): Ticket | null {
     subject: readText(item, "subject"),
     audience: readText(item, "audience") === "bitnexus" ? "bitnexus" : "team",
     openerId: readWho(item, "opener") ?? "",
-    assignee: readWho(item, "assignee"),
+    assignee: readName(item, "assignee"),
     roomKey: readString(item, "room_key"),
     roomId: readString(item, "room_id"),
     satisfaction: readNumber(item, "satisfaction"),
@@ -136,6 +136,11 @@ function readNumber(item: JsonRecord, name: string): number | null {
 function readWho(item: JsonRecord, name: string): string | null {
   const who = item[name];
   return isRecord(who) ? readString(who, "user_id") : readString(item, name);
+}
+
+/** What a person is called: by their name where it is given. */
+function readName(item: JsonRecord, name: string): string | null {
+  return readString(readRecord(item, name), "display_name") ?? readWho(item, name);
 }
 
 function isStatus(status: string | null): status is TicketStatus {

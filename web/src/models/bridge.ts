@@ -31,8 +31,8 @@ export interface Ticket {
   readonly subject: string;
   readonly status: TicketStatus;
   readonly audience: Audience;
-  /** Whose ticket it is and who works on it, as the bridge knows people. */
   readonly openerId: string;
+  /** Who works on it, by the name that there is. */
   readonly assignee: string | null;
   readonly roomKey: string | null;
   readonly roomId: string | null;
