@@ -41,11 +41,12 @@ export function layOutTimeline(
   let previous: Message | null = null;
   for (const message of messages) {
     if (beginsDay(message, previous)) items.push(separator(message, now, options.locale));
+    const group = groupOf(message, options.sideOf);
     const last = items.at(-1);
-    if (previous && last?.kind === "group" && belongsTo(previous, message)) {
+    if (previous && last?.kind === "group" && last.side === group.side && belongsTo(previous, message)) {
       items[items.length - 1] = { ...last, messages: [...last.messages, message] };
     } else {
-      items.push(beginGroup(message, options.sideOf));
+      items.push(group);
     }
     previous = message;
   }
@@ -62,9 +63,10 @@ export function fullTime(sentAt: number, locale?: string): string {
   return new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "short" }).format(sentAt);
 }
 
-function beginGroup(message: Message, sideOf: SideOf | undefined): MessageGroup {
+/** Return a message as the first of a group. */
+function groupOf(message: Message, sideOf: SideOf | undefined): MessageGroup {
   const { key, sender, tenantId } = message;
-  const side = tenantId === null ? null : (sideOf?.(tenantId) ?? null);
+  const side = tenantId === null || !sideOf ? null : sideOf(tenantId);
   return { kind: "group", key, sender, side, messages: [message] };
 }
 
@@ -76,7 +78,6 @@ function belongsTo(previous: Message, message: Message): boolean {
   return (
     previous.sender.matrixId === message.sender.matrixId &&
     previous.sender.name === message.sender.name &&
-    previous.tenantId === message.tenantId &&
     message.sentAt - previous.sentAt < GROUP_WITHIN_MS
   );
 }

@@ -88,4 +88,23 @@ describe("layOutTimeline", () => {
   it("has nothing for nothing", () => {
     expect(layOut()).toEqual([]);
   });
+
+  it("groups by the side that shows: what is on its way does not say its tenant yet, and need not", () => {
+    const items = layOutTimeline(
+      [
+        aMessage({ key: "a", tenantId: "acme" }),
+        aMessage({ key: "b", tenantId: null }),
+        aMessage({ key: "c", tenantId: "initech" }),
+      ],
+      now,
+      { sideOf: (tenantId) => (tenantId === "acme" ? null : tenantId) },
+    );
+    const groups = items.flatMap((item) =>
+      item.kind === "group" ? [[item.key, item.side, item.messages.length]] : [],
+    );
+    expect(groups).toEqual([
+      ["a", null, 2],
+      ["c", "initech", 1],
+    ]);
+  });
 });
