@@ -43,7 +43,7 @@ export function layOutTimeline(
     if (beginsDay(message, previous)) items.push(separator(message, now, options.locale));
     const group = groupOf(message, options.sideOf);
     const last = items.at(-1);
-    if (previous && last?.kind === "group" && last.side === group.side && belongsTo(previous, message)) {
+    if (last?.kind === "group" && goesOn(last, group)) {
       items[items.length - 1] = { ...last, messages: [...last.messages, message] };
     } else {
       items.push(group);
@@ -68,6 +68,13 @@ function groupOf(message: Message, sideOf: SideOf | undefined): MessageGroup {
   const { key, sender, tenantId } = message;
   const side = tenantId === null || !sideOf ? null : sideOf(tenantId);
   return { kind: "group", key, sender, side, messages: [message] };
+}
+
+function goesOn({ side, messages }: MessageGroup, next: MessageGroup): boolean {
+  const [previous, message] = [messages.at(-1), next.messages[0]];
+  return (
+    side === next.side && previous !== undefined && message !== undefined && belongsTo(previous, message)
+  );
 }
 
 function beginsDay(message: Message, previous: Message | null): boolean {
