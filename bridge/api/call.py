@@ -59,6 +59,7 @@ class Actions:
     change_role: ChangeRole
     put_person: PutPerson
     show_person: ShowPerson
+    search_people: SearchPeople
     ask_for_erasure: AskForErasure
     create_integration_key: CreateIntegrationKey
     list_integration_keys: ListIntegrationKeys
@@ -66,7 +67,6 @@ class Actions:
     open_session: OpenSession
     close_session: CloseSession
     open_ai_room: OpenAiRoom
-    search_people: SearchPeople
     relay_event: RelayEvent
     preview_event: PreviewEvent
     show_delivery: ShowDelivery
