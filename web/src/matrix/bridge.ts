@@ -17,6 +17,7 @@ const NO_SENSE = "The chat server gave an answer that makes no sense.";
 const STATUSES: readonly string[] = ["open", "waiting", "closed"] satisfies TicketStatus[];
 const PEOPLE_SHOWN = 20;
 const TICKETS_A_PAGE = 200;
+const MOST_PAGES = 25;
 
 export class HttpBridge implements Bridge {
   readonly #baseUrl: string;
@@ -45,8 +46,18 @@ export class HttpBridge implements Bridge {
   }
 
   async listTickets(tenantId: string): Promise<readonly Ticket[]> {
-    const answer = await this.#call("GET", `${ofTenant(tenantId)}/tickets?limit=${TICKETS_A_PAGE}`);
-    return readArray(answer, "items").flatMap((item) => readTicket(item) ?? []);
+    const found: Ticket[] = [];
+    let after: string | null = null;
+    for (let page = 0; page < MOST_PAGES && (page === 0 || after !== null); page += 1) {
+      const asked = new URLSearchParams({
+        limit: String(TICKETS_A_PAGE),
+        ...(after === null ? {} : { after }),
+      });
+      const answer = await this.#call("GET", `${ofTenant(tenantId)}/tickets?${asked.toString()}`);
+      found.push(...readArray(answer, "items").flatMap((item) => readTicket(item) ?? []));
+      after = readString(answer, "next");
+    }
+    return found;
   }
 
   async changeTicket(tenantId: string, ticketId: string, change: TicketChange): Promise<void> {

@@ -35,7 +35,7 @@ export function NewTicketView({ model, onCancel }: NewTicketViewProps): JSX.Elem
         type="text"
         dir="auto"
         required
-        maxLength={200}
+        maxLength={180}
         value={state.subject}
         onChange={(event) => {
           model.write({ subject: event.target.value });

@@ -88,6 +88,18 @@ describe("HttpBridge", () => {
     ]);
   });
 
+  it("reads all pages of tickets", async () => {
+    const calls: string[] = [];
+    const bridge = new HttpBridge("https://bridge.test", (input) => {
+      const isFirst = calls.push(input instanceof Request ? input.url : input.toString()) === 1;
+      const items = [isFirst ? TICKET : { ...TICKET, ticket_id: "t2" }];
+      return Promise.resolve(Response.json({ items, next: isFirst ? "200" : null }));
+    });
+    expect((await bridge.listTickets("acme")).map((ticket) => ticket.ticketId)).toEqual(["t1", "t2"]);
+    const path = "https://bridge.test/v1/tenants/acme/tickets?limit=200";
+    expect(calls).toEqual([path, `${path}&after=200`]);
+  });
+
   it("changes a ticket", async () => {
     const { bridge, asked } = answering({});
     await bridge.changeTicket("acme", "t1", { satisfaction: 5 });
