@@ -41,7 +41,7 @@ from bridge.model.room import Observed, ObservedPerson, RoomKind
 from bridge.model.session import Login, Turn, VerifiedToken
 from bridge.model.standing import PersonTask, Standing, TaskKind
 from bridge.model.stream import RepairReason, StreamEnds, StreamName, StreamPage
-from bridge.model.tenant import Person, Role, Room, Tenant, TenantRole, TenantSummary
+from bridge.model.tenant import Member, Person, Role, Room, Tenant, TenantRole, TenantStatus, TenantSummary
 from bridge.model.tenant_event import TenantEvent
 from bridge.policy.budget import Written
 
@@ -56,6 +56,10 @@ class Tenants(Protocol):
         ...
 
     async def find(self) -> Tenant | None: ...
+
+    async def find_members(self) -> tuple[TenantStatus, Sequence[Member]] | None:
+        """Return how the tenant is and who is in it, without its rooms; None when there is no tenant."""
+        ...
 
     async def save(self, tenant: Tenant) -> None:
         """Store everything of a tenant but its members."""

@@ -25,6 +25,7 @@ from bridge.actions.put_person import PutPerson
 from bridge.actions.relay_event import PreviewEvent, RelayEvent, ShowDelivery
 from bridge.actions.remove_member import RemoveMember
 from bridge.actions.replace_members import ReplaceMembers
+from bridge.actions.search_people import SearchPeople
 from bridge.actions.settle_alliance import SettleAlliance
 from bridge.actions.show_alliance import ListAlliances, ShowAlliance
 from bridge.actions.show_tenant import ListTenants, RequestReconcile, ShowJob, ShowPerson, ShowTenant
@@ -110,6 +111,7 @@ def api_app(
         change_role=ChangeRole(database=database, house=house, entropy=entropy),
         put_person=PutPerson(database=database, house=house, entropy=entropy),
         show_person=ShowPerson(database=database),
+        search_people=SearchPeople(database=database),
         ask_for_erasure=AskForErasure(database=database, entropy=entropy),
         create_integration_key=CreateIntegrationKey(database=database, entropy=entropy),
         list_integration_keys=ListIntegrationKeys(database=database),

@@ -24,6 +24,7 @@ from bridge.actions.put_person import PutPerson
 from bridge.actions.relay_event import PreviewEvent, RelayEvent, ShowDelivery
 from bridge.actions.remove_member import RemoveMember
 from bridge.actions.replace_members import ReplaceMembers
+from bridge.actions.search_people import SearchPeople
 from bridge.actions.show_alliance import ListAlliances, ShowAlliance
 from bridge.actions.show_tenant import ListTenants, RequestReconcile, ShowJob, ShowPerson, ShowTenant
 from bridge.actions.speak_on_alliance import SpeakOnAlliance
@@ -62,6 +63,7 @@ class Actions:
     change_role: ChangeRole
     put_person: PutPerson
     show_person: ShowPerson
+    search_people: SearchPeople
     ask_for_erasure: AskForErasure
     create_integration_key: CreateIntegrationKey
     list_integration_keys: ListIntegrationKeys

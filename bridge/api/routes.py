@@ -1,6 +1,17 @@
 """The whole surface of the HTTP API in one table."""
 
-from bridge.api import alliances, events, explain, integration_keys, members, operation, rooms, sessions, tenants
+from bridge.api import (
+    alliances,
+    events,
+    explain,
+    integration_keys,
+    members,
+    operation,
+    people,
+    rooms,
+    sessions,
+    tenants,
+)
 from bridge.api.call import CredentialKind, Noun, Route
 from bridge.api.shapes import (
     AiRoomAnswer,
@@ -26,6 +37,7 @@ from bridge.api.shapes import (
     MembersBody,
     OffboardAnswer,
     Page,
+    PersonItem,
     PlanAnswer,
     ReconcileBody,
     RoleBody,
@@ -134,6 +146,9 @@ ROUTES: tuple[Route, ...] = (
     Route(method="POST", path="/v1/tenants/{tenant_id}/dms", handler=sessions.post_direct_chat, noun=Noun.PEOPLE,
           summary="Open a direct chat with somebody of the tenant", credentials=_SESSION, body=DirectChatBody,
           answer=DirectChatAnswer),
+    Route(method="GET", path="/v1/tenants/{tenant_id}/people", handler=people.get_people, noun=Noun.PEOPLE,
+          summary="Find people of one's own tenant by the beginning of a word of their name or id",
+          credentials=_SESSION, answer=Page[PersonItem], query=("q", *_PAGED)),
     Route(method="POST", path="/v1/events", handler=events.post_event, noun=Noun.EVENTS,
           summary="Put an event of the business into rooms, once", credentials=_INTEGRATION, body=EventBody,
           answer=DeliveriesAnswer, status=202, query=("dry_run",)),

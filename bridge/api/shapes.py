@@ -268,6 +268,16 @@ class MemberItem(Answer, frozen=True, kw_only=True):
     display_name: str
 
 
+class PersonItem(Answer, frozen=True, kw_only=True):
+    """A person as others of the tenant see them."""
+
+    user_id: str
+    matrix_id: str
+    display_name: str
+    avatar_url: str
+    role: str
+
+
 class UserAnswer(Answer, frozen=True, kw_only=True):
     """A person of BitNexus."""
 

@@ -49,6 +49,13 @@ class TenantStore:
             removes_at=row["removes_at"],
         )
 
+    async def find_members(self) -> tuple[TenantStatus, Sequence[Member]] | None:
+        found = await self._connection.fetchval("SELECT status FROM tenants WHERE tenant_id = $1", self._tenant_id)
+        if found is None:
+            return None
+        status = TenantStatus(found)
+        return status, await self._members(status)
+
     async def _rooms(self) -> tuple[Room, ...]:
         rows = await self._connection.fetch(
             "SELECT r.*, a.partner_tenant_id, r.type = 'dm' AND EXISTS (SELECT FROM blocks b"

@@ -91,7 +91,7 @@ def content_security_policy(stack: Stack) -> str:
             "default-src 'none'",
             f"script-src 'self' {stack.bridge_url}",
             "style-src 'self'",
-            "img-src 'self'",
+            "img-src 'self' blob:",  # pictures of people, which only those who are signed in may load
             f"connect-src 'self' {stack.bridge_url} {stack.synapse_url}",
             "base-uri 'none'",
             "form-action 'none'",

@@ -52,6 +52,7 @@ async def test_the_host_page_allows_no_script_but_its_own_and_the_bridges(
     directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))
     assert directives["default-src"] == "'none'"
     assert directives["script-src"] == f"'self' {demo['bridge_url']}"
+    assert directives["img-src"] == "'self' blob:"
     assert directives["connect-src"] == f"'self' {demo['bridge_url']} {demo['synapse_url']}"
     assert directives["require-trusted-types-for"] == "'script'"
     assert "unsafe" not in policy

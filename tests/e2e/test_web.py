@@ -105,7 +105,7 @@ async def test_a_guest_reads_and_members_read_announcements(open_as: Open, demo:
     await expect(guest.room("General")).to_be_visible()
     member = await open_as("acme", people(demo, "acme", "member")[0])
     await member.go_to("Announcements")
-    await expect(member.page.get_by_text("Only staff can write in this room.")).to_be_visible()
+    await expect(member.page.get_by_text("Only moderators write here.")).to_be_visible()
     await expect(member.composer).to_have_count(0)
 
 

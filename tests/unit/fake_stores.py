@@ -138,6 +138,10 @@ class FakeTenants(Store):
         tenant = self._memory.tenants.get(self._tenant_id)
         return replace(tenant, members=tuple(self._members())) if tenant else None
 
+    async def find_members(self) -> tuple[TenantStatus, Sequence[Member]] | None:
+        tenant = self._memory.tenants.get(self._tenant_id)
+        return (tenant.status, self._members()) if tenant else None
+
     def _members(self) -> list[Member]:
         roles = self._memory.memberships.get(self._tenant_id, {})
         people = [(self._memory.people[member_id], role) for member_id, role in sorted(roles.items())]

@@ -1,4 +1,5 @@
 /** Stand-ins for the protocol: they record what is asked of them and say what the test lets them say. */
+import type { AskedRoom, Bridge, FoundPerson, Ticket, TicketChange, TicketWish } from "../src/models/bridge";
 import { Cell } from "../src/models/cell";
 import type { Connection, ConnectionState, Conversation } from "../src/models/connection";
 import type { Message, Timeline } from "../src/models/message";
@@ -16,6 +17,7 @@ export function aMessage(given: Partial<Message> & { from?: string } = {}): Mess
     eventId: "$1",
     sender: { matrixId: `@u_${from}:test`, name: from, kind: "person", isMe: from === "me" },
     sentAt: NOON,
+    tenantId: null,
     kind: "text",
     body: "hello",
     formattedBody: null,
@@ -31,12 +33,16 @@ export function aRoom(given: Partial<Room> = {}): Room {
   return {
     roomId: "!general",
     tenantId: "acme",
+    partnerTenantId: null,
+    key: "general",
     type: "general",
     name: "General",
     topic: "",
+    person: null,
     unread: 0,
     highlights: 0,
     mayWrite: true,
+    lastActivity: 0,
     typing: [],
     ...given,
   };
@@ -50,6 +56,23 @@ export const anna: Person = {
     { tenantId: "globex", name: "Globex", role: "guest", spaceId: "!globex" },
   ],
 };
+
+/** A schedule whose hands the test moves. */
+export class Waits {
+  readonly due: { action: () => void; ms: number }[] = [];
+  readonly schedule = (action: () => void, ms: number): (() => void) => {
+    const wait = { action, ms };
+    this.due.push(wait);
+    return () => {
+      if (this.due.includes(wait)) this.due.splice(this.due.indexOf(wait), 1);
+    };
+  };
+
+  /** Let the time pass that everything waits for. */
+  pass(): void {
+    for (const { action } of this.due.splice(0)) action();
+  }
+}
 
 export class FakeConversation implements Conversation {
   readonly timeline = new Cell<Timeline>({
@@ -97,16 +120,85 @@ export class FakeConversation implements Conversation {
   }
 }
 
+export function aPerson(given: Partial<FoundPerson> = {}): FoundPerson {
+  const userId = given.userId ?? "ben";
+  return { userId, matrixId: `@u_${userId}:test`, name: userId, avatarUrl: "", role: "member", ...given };
+}
+
+export function aTicket(given: Partial<Ticket> = {}): Ticket {
+  return {
+    ticketId: "t1",
+    number: 7,
+    subject: "The door does not open",
+    status: "open",
+    audience: "team",
+    openerId: "anna",
+    assignee: null,
+    roomKey: "ticket_t1",
+    roomId: "!ticket",
+    satisfaction: null,
+    ...given,
+  };
+}
+
+/** Answers what the test has put in; `failure` is what each call fails with instead. */
+export class FakeBridge implements Bridge {
+  readonly asked: unknown[] = [];
+  people: readonly FoundPerson[] = [];
+  tickets: readonly Ticket[] = [];
+  failure: Error | null = null;
+  /** What a search waits for before it answers. */
+  until: Promise<void> = Promise.resolve();
+
+  async searchPeople(tenantId: string, query: string): Promise<readonly FoundPerson[]> {
+    const { people, until } = this;
+    this.#note("searchPeople", tenantId, query);
+    await until;
+    return people;
+  }
+
+  openDirectChat(tenantId: string, userId: string): Promise<AskedRoom> {
+    return this.#answer({ tenantId, key: `dm_${userId}` }, "openDirectChat", tenantId, userId);
+  }
+
+  openTicket(tenantId: string, wish: TicketWish): Promise<AskedRoom> {
+    return this.#answer({ tenantId, key: "ticket_t1" }, "openTicket", tenantId, wish);
+  }
+
+  listTickets(tenantId: string): Promise<readonly Ticket[]> {
+    return this.#answer(this.tickets, "listTickets", tenantId);
+  }
+
+  changeTicket(tenantId: string, ticketId: string, change: TicketChange): Promise<void> {
+    return this.#answer(undefined, "changeTicket", tenantId, ticketId, change);
+  }
+
+  #note(...asked: unknown[]): void {
+    this.asked.push(asked);
+    if (this.failure) throw this.failure;
+  }
+
+  async #answer<T>(answer: T, ...asked: unknown[]): Promise<T> {
+    this.#note(...asked);
+    return Promise.resolve(answer);
+  }
+}
+
 export class FakeConnection implements Connection {
   readonly person: Person;
   readonly state = new Cell<ConnectionState>({ kind: "live" });
   readonly rooms: Cell<readonly Room[]>;
   readonly opened = new Map<string, FakeConversation>();
+  readonly bridge = new FakeBridge();
   isClosed = false;
 
   constructor(rooms: readonly Room[] = [aRoom()], person: Person = anna) {
     this.rooms = new Cell(rooms);
     this.person = person;
+  }
+
+  loadPicture(avatarUrl: string): Promise<string | null> {
+    return Promise.resolve(`blob:${avatarUrl}`);
   }
 
   openConversation(roomId: string): FakeConversation {

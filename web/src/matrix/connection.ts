@@ -6,15 +6,18 @@ import { RoomEvent } from "matrix-js-sdk/lib/models/room.js";
 import { RoomMemberEvent } from "matrix-js-sdk/lib/models/room-member.js";
 import { RoomStateEvent } from "matrix-js-sdk/lib/models/room-state.js";
 import { SyncState } from "matrix-js-sdk/lib/sync.js";
+import type { Bridge } from "../models/bridge";
 import { Cell } from "../models/cell";
 import type { Connect, Connection, ConnectionState, Conversation } from "../models/connection";
 import type { Person } from "../models/person";
 import type { Room } from "../models/room";
+import { HttpBridge } from "./bridge";
 import { makeClient, startSync } from "./client";
 import { MatrixConversation } from "./conversation";
 import { signIn, signInAgain } from "./credentials";
 import { onceSoon } from "./once-soon";
-import { renewingFetch } from "./renewing-fetch";
+import { Pictures } from "./pictures";
+import { renewingFetches } from "./renewing-fetch";
 import { isSameRoom, readRoom } from "./rooms";
 
 const LIST_CHANGES = [
@@ -40,15 +43,18 @@ const STATES: Readonly<Record<SyncState, ConnectionState["kind"] | null>> = {
 export const connect: Connect = async (settings) => {
   const session = await signIn(settings);
   const state = new Cell<ConnectionState>({ kind: "starting" });
-  const fetchFn = renewingFetch({
+  const fetches = renewingFetches({
     grant: session,
     renew: () => signInAgain(settings, session),
     onEnded: (sentence) => {
       state.set({ kind: "ended", sentence });
     },
   });
-  const client = makeClient(session, fetchFn);
-  const connection = new MatrixConnection(client, session.person, state);
+  const client = makeClient(session, fetches.homeserver);
+  const connection = new MatrixConnection(client, session.person, state, {
+    bridge: new HttpBridge(settings.baseUrl, fetches.bridge),
+    pictures: new Pictures(session.homeserverUrl, fetches.homeserver),
+  });
   await startSync(client);
   return connection;
 };
@@ -57,15 +63,28 @@ class MatrixConnection implements Connection {
   readonly rooms = new Cell<readonly Room[]>([]);
   readonly person: Person;
   readonly state: Cell<ConnectionState>;
+  readonly bridge: Bridge;
+  readonly #pictures: Pictures;
   readonly #client: MatrixClient;
 
-  constructor(client: MatrixClient, person: Person, state: Cell<ConnectionState>) {
+  constructor(
+    client: MatrixClient,
+    person: Person,
+    state: Cell<ConnectionState>,
+    beside: { bridge: Bridge; pictures: Pictures },
+  ) {
+    this.bridge = beside.bridge;
+    this.#pictures = beside.pictures;
     this.#client = client;
     this.person = person;
     this.state = state;
     client.on(ClientEvent.Sync, this.#onSync);
     client.on(HttpApiEvent.SessionLoggedOut, this.#onLoggedOut);
     for (const event of LIST_CHANGES) client.on(event, this.#refreshSoon);
+  }
+
+  loadPicture(avatarUrl: string): Promise<string | null> {
+    return this.#pictures.load(avatarUrl);
   }
 
   openConversation(roomId: string): Conversation {
@@ -77,6 +96,7 @@ class MatrixConnection implements Connection {
   close(): void {
     this.#client.removeAllListeners();
     this.#client.stopClient();
+    this.#pictures.forget();
   }
 
   readonly #onSync = (syncState: SyncState): void => {

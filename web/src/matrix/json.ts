@@ -12,6 +12,11 @@ export function readString(record: JsonRecord, key: string): string | null {
   return typeof value === "string" ? value : null;
 }
 
+/** Return the text at `key`, or an empty one. */
+export function readText(record: JsonRecord, key: string): string {
+  return readString(record, key) ?? "";
+}
+
 /** Return the object at `key`, or an empty one. */
 export function readRecord(record: JsonRecord, key: string): JsonRecord {
   const value = record[key];

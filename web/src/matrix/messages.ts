@@ -21,6 +21,7 @@ export function readMessage(event: MatrixEvent, room: SdkRoom, key: string): Mes
     key,
     eventId: event.getId() ?? key,
     sender: readSender(event, room),
+    tenantId: readString(words, "com.bitnexus.tenant_id"),
     sentAt: event.getTs(),
     kind: readKind(words),
     body: isRedacted ? "" : readBody(words, event),

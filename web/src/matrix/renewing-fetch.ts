@@ -1,12 +1,13 @@
-/** A `fetch` that carries the access token, and has the session opened anew before and when the token runs out. */
+/** A `fetch` that carries a session's token, and has the session opened anew before and when the token runs out. */
 import { ChatError } from "../models/errors";
 import { isRecord } from "./json";
 
 type Fetch = typeof globalThis.fetch;
 
-/** An access token, and how many seconds it is good for from now on. */
+/** The homeserver's and the bridge's token of a session, and how many seconds they are good for from now on. */
 export interface AccessGrant {
   readonly accessToken: string;
+  readonly sessionToken: string;
   readonly expiresInSeconds: number;
 }
 
@@ -23,37 +24,48 @@ export interface RenewingFetchOptions {
 /** More than one round of the sync's long poll, so that some request always falls into it. */
 const RENEW_BEFORE_MS = 45_000;
 
+export interface RenewingFetches {
+  readonly homeserver: Fetch;
+  readonly bridge: Fetch;
+}
+
 /**
- * Wrap `fetch` for the SDK: whatever token the SDK put into a request, the newest one goes out.
+ * Wrap `fetch` for the SDK and for the bridge: whatever token a request carries, the session's newest goes out.
  *
  * A token is renewed shortly before it expires, and when the homeserver does not know it any more; requests wait for
  * a renewal under way, and one that was refused for its token is repeated once. When no session can be had, the
  * homeserver's own 401 is passed on. When bridge or host cannot be reached, the request fails like any request
  * without a network, and the SDK tries again.
  */
-export function renewingFetch(options: RenewingFetchOptions): Fetch {
+export function renewingFetches(options: RenewingFetchOptions): RenewingFetches {
   const plainFetch = options.fetch ?? globalThis.fetch.bind(globalThis);
-  const token = new RenewedToken(options);
+  const grants = new RenewedGrant(options);
+  return {
+    homeserver: fetchWith(plainFetch, grants, (grant) => grant.accessToken),
+    bridge: fetchWith(plainFetch, grants, (grant) => grant.sessionToken),
+  };
+}
 
+function fetchWith(plainFetch: Fetch, grants: RenewedGrant, tokenOf: (grant: AccessGrant) => string): Fetch {
   return async (input, init) => {
     const headers = new Headers(init?.headers);
     if (!headers.has("Authorization")) return plainFetch(input, init);
-    const sendWith = (accessToken: string): Promise<Response> => {
-      headers.set("Authorization", `Bearer ${accessToken}`);
+    const sendWith = (grant: AccessGrant): Promise<Response> => {
+      headers.set("Authorization", `Bearer ${tokenOf(grant)}`);
       return plainFetch(input, { ...init, headers });
     };
-    const used = await token.fresh();
+    const used = await grants.fresh();
     const response = await sendWith(used);
     if (!(await isUnknownToken(response))) return response;
-    const newer = await token.after(used);
+    const newer = await grants.after(used);
     return newer === null ? response : sendWith(newer);
   };
 }
 
-class RenewedToken {
+class RenewedGrant {
   readonly #options: RenewingFetchOptions;
   readonly #now: () => number;
-  #accessToken: string;
+  #grant: AccessGrant;
   #renewAt: number;
   #renewal: Promise<void> | null = null;
   #isEnded = false;
@@ -61,20 +73,20 @@ class RenewedToken {
   constructor(options: RenewingFetchOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
-    this.#accessToken = options.grant.accessToken;
+    this.#grant = options.grant;
     this.#renewAt = this.#renewalTime(options.grant);
   }
 
-  /** Return a token that should be good; while no newer one can be had, the one that there is. */
-  async fresh(): Promise<string> {
+  /** Return a grant that should be good; while no newer one can be had, the one that there is. */
+  async fresh(): Promise<AccessGrant> {
     if (!this.#isEnded && this.#now() >= this.#renewAt) await this.#renew().catch(() => undefined);
-    return this.#accessToken;
+    return this.#grant;
   }
 
-  /** Return a token other than `used`, which was refused; null when there will be none. */
-  async after(used: string): Promise<string | null> {
-    if (!this.#isEnded && used === this.#accessToken) await this.#renew();
-    return this.#isEnded ? null : this.#accessToken;
+  /** Return a grant other than `used`, which was refused; null when there will be none. */
+  async after(used: AccessGrant): Promise<AccessGrant | null> {
+    if (!this.#isEnded && used === this.#grant) await this.#renew();
+    return this.#isEnded ? null : this.#grant;
   }
 
   /** Renew, once for all who wait; raises TypeError, as `fetch` does, while the way to a new session is barred. */
@@ -88,7 +100,7 @@ class RenewedToken {
   async #renewNow(): Promise<void> {
     try {
       const grant = await this.#options.renew();
-      this.#accessToken = grant.accessToken;
+      this.#grant = grant;
       this.#renewAt = this.#renewalTime(grant);
     } catch (error) {
       if (!(error instanceof ChatError) || error.isPassing) {

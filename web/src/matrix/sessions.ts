@@ -6,6 +6,8 @@ import { isRecord, type JsonRecord, readArray, readString } from "./json";
 export interface Session {
   readonly person: Person;
   readonly accessToken: string;
+  /** What the bridge knows the session by. */
+  readonly sessionToken: string;
   /** How long the access token is good for, from now. */
   readonly expiresInSeconds: number;
   readonly deviceId: string;
@@ -60,12 +62,14 @@ function readSession(answer: JsonRecord): Session | null {
   const userId = readString(answer, "user_id");
   const matrixId = readString(answer, "matrix_id");
   const accessToken = readString(answer, "access_token");
+  const sessionToken = readString(answer, "session_token");
   const deviceId = readString(answer, "device_id");
   const homeserverUrl = readString(answer, "homeserver_url");
-  if (!userId || !matrixId || !accessToken || !deviceId || !homeserverUrl) return null;
+  if (!userId || !matrixId || !accessToken || !sessionToken || !deviceId || !homeserverUrl) return null;
   const expiresInSeconds = readSeconds(answer);
   const tenants = readArray(answer, "tenants").flatMap((item) => readTenant(item) ?? []);
-  return { person: { userId, matrixId, tenants }, accessToken, expiresInSeconds, deviceId, homeserverUrl };
+  const person = { userId, matrixId, tenants };
+  return { person, accessToken, sessionToken, expiresInSeconds, deviceId, homeserverUrl };
 }
 
 function readSeconds(answer: JsonRecord): number {
@@ -82,6 +86,6 @@ function readTenant(item: unknown): Tenant | null {
   return { tenantId, role, name: readString(item, "name") ?? tenantId, spaceId: spaceId ?? "" };
 }
 
-function isRole(role: string | null): role is Role {
+export function isRole(role: string | null): role is Role {
   return role !== null && ROLES.includes(role);
 }

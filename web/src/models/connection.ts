@@ -1,4 +1,5 @@
 /** What the view-models ask of the protocol; `matrix/` is the one that answers. */
+import type { Bridge } from "./bridge";
 import type { Readable } from "./cell";
 import type { Timeline } from "./message";
 import type { Person } from "./person";
@@ -37,6 +38,9 @@ export interface Connection {
   readonly state: Readable<ConnectionState>;
   /** Every room the person is in, of all their tenants, in no particular order; spaces are not among them. */
   readonly rooms: Readable<readonly Room[]>;
+  readonly bridge: Bridge;
+  /** Return where the page can load a picture from, by its `mxc://` address; null when it cannot be had. */
+  loadPicture(avatarUrl: string): Promise<string | null>;
   openConversation(roomId: string): Conversation;
   close(): void;
 }

@@ -22,6 +22,8 @@ export interface Message {
   readonly key: string;
   readonly eventId: string;
   readonly sender: Sender;
+  /** The tenant that the sender speaks for, where the message says so: in rooms of alliances. */
+  readonly tenantId: string | null;
   /** Milliseconds since 1970. */
   readonly sentAt: number;
   readonly kind: MessageKind;

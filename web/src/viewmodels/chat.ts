@@ -1,15 +1,19 @@
 /** The whole panel: opens the connection, keeps the list, and holds the room that is open. */
+import type { AskedRoom, Ticket } from "../models/bridge";
 import { Cell } from "../models/cell";
 import type { Connect, Connection, HostSettings } from "../models/connection";
 import { ChatError } from "../models/errors";
 import type { Tenant } from "../models/person";
 import type { Room } from "../models/room";
+import { sharedWith, sideOf } from "./alliance";
 import { ConversationViewModel, type Drafts } from "./conversation";
-import { firstRoom, type RoomSection, sectionRooms } from "./room-list";
+import { NewMessageViewModel } from "./new-message";
+import { NewTicketViewModel } from "./new-ticket";
+import { firstRoom, type ListOptions, type RoomSection, roomsOf, sectionRooms } from "./room-list";
+import { afterTimeout, type Schedule } from "./schedule";
+import { TicketsViewModel } from "./tickets";
 import { words } from "./words";
-
-/** Why the composer is or is not there. */
-export type Writing = "allowed" | "guest" | "staff-only";
+import { type Writing, writingIn } from "./writing";
 
 export type ChatState =
   | { readonly phase: "opening" }
@@ -25,10 +29,20 @@ export interface OpenChat {
   readonly room: Room | null;
   readonly writing: Writing;
   readonly conversation: ConversationViewModel | null;
+  /** The room that a dialog led to last; another object each time. */
+  readonly broughtTo: { readonly roomId: string } | null;
+  /** The ticket that the open room is the room of. */
+  readonly ticket: Ticket | null;
+  /** Whether the person is the one who may say how content they are with it. */
+  readonly isOwnTicket: boolean;
+  /** The name of the other tenant, in a room of an alliance. */
+  readonly sharedWith: string | null;
 }
 
-/** Call `action` after `ms` milliseconds unless the returned function is called before. */
-export type Schedule = (action: () => void, ms: number) => () => void;
+/** What is open above the panel. */
+export type Dialog =
+  | { readonly kind: "message"; readonly model: NewMessageViewModel }
+  | { readonly kind: "ticket"; readonly model: NewTicketViewModel };
 
 export interface ChatOptions {
   readonly connect: Connect;
@@ -40,13 +54,23 @@ export interface ChatOptions {
 
 const FIRST_WAIT_MS = 2000;
 const LONGEST_WAIT_MS = 30_000;
+const ROOM_COMES_WITHIN_MS = 30_000;
+
+/** A room that was asked for and is not in the list yet. */
+interface Awaited extends AskedRoom {
+  readonly settle: (hasCome: boolean) => void;
+}
 
 export class ChatViewModel {
   readonly state = new Cell<ChatState>({ phase: "opening" });
+  readonly dialog = new Cell<Dialog | null>(null);
   readonly #options: ChatOptions;
   readonly #drafts: Drafts = new Map();
   #connection: Connection | null = null;
   #conversation: ConversationViewModel | null = null;
+  #tickets: TicketsViewModel | null = null;
+  #awaited: Awaited | null = null;
+  #broughtTo: { readonly roomId: string } | null = null;
   #stopListening: (() => void)[] = [];
   #cancelRetry: (() => void) | null = null;
   #waitMs = FIRST_WAIT_MS;
@@ -80,23 +104,86 @@ export class ChatViewModel {
     this.#refresh();
   }
 
+  /** Open the dialog that a section's button is for. */
+  begin(what: "message" | "ticket"): void {
+    const connection = this.#connection;
+    const tenant = connection && this.#tenant(connection);
+    if (!connection || !tenant) return;
+    this.closeDialog();
+    const options = {
+      bridge: connection.bridge,
+      tenantId: tenant.tenantId,
+      goTo: this.#goTo,
+      onDone: this.closeDialog,
+      schedule: this.#schedule,
+    };
+    this.dialog.set(
+      what === "message"
+        ? { kind: "message", model: new NewMessageViewModel(options) }
+        : { kind: "ticket", model: new NewTicketViewModel(options) },
+    );
+  }
+
+  readonly closeDialog = (): void => {
+    const dialog = this.dialog.get();
+    if (dialog?.kind === "message") dialog.model.close();
+    this.#awaited?.settle(false);
+    this.dialog.set(null);
+  };
+
+  /** Return a picture's address for the page, null when there is none. */
+  loadPicture(avatarUrl: string): Promise<string | null> {
+    return this.#connection?.loadPicture(avatarUrl) ?? Promise.resolve(null);
+  }
+
+  /** The tickets of the tenant, once the chat is open. */
+  get tickets(): TicketsViewModel | null {
+    return this.#tickets;
+  }
+
   close(): void {
     this.#isClosed = true;
     this.#cancelRetry?.();
     this.#detach();
   }
 
+  get #schedule(): Schedule {
+    return this.#options.schedule ?? afterTimeout;
+  }
+
+  /** Wait for a room to stand, and go there; what was waited for before is given up. */
+  readonly #goTo = (asked: AskedRoom): Promise<boolean> =>
+    new Promise((resolve) => {
+      this.#awaited?.settle(false);
+      const cancelDeadline = this.#schedule(() => {
+        this.#awaited?.settle(false);
+      }, ROOM_COMES_WITHIN_MS);
+      this.#awaited = {
+        ...asked,
+        settle: (hasCome): void => {
+          cancelDeadline();
+          this.#awaited = null;
+          resolve(hasCome);
+        },
+      };
+      this.#refresh();
+    });
+
   #attach(connection: Connection): void {
     this.#waitMs = FIRST_WAIT_MS;
     this.#connection = connection;
+    const tenant = this.#tenant(connection);
+    this.#tickets = tenant ? new TicketsViewModel(connection.bridge, tenant.tenantId) : null;
     this.#stopListening = [
       connection.rooms.subscribe(this.#refresh),
       connection.state.subscribe(this.#refresh),
+      ...(this.#tickets ? [this.#tickets.list.subscribe(this.#refresh)] : []),
     ];
     this.#refresh();
   }
 
   #detach(): void {
+    this.closeDialog();
     for (const stop of this.#stopListening) stop();
     this.#stopListening = [];
     this.#conversation?.close();
@@ -110,8 +197,7 @@ export class ChatViewModel {
     const sentence = error instanceof ChatError ? error.message : words.cannotLoad;
     this.state.set({ phase: "failed", sentence, isTryingAgain: isPassing });
     if (!isPassing) return;
-    const schedule = this.#options.schedule ?? afterTimeout;
-    this.#cancelRetry = schedule(() => void this.open(), this.#waitMs);
+    this.#cancelRetry = this.#schedule(() => void this.open(), this.#waitMs);
     this.#waitMs = Math.min(this.#waitMs * 2, LONGEST_WAIT_MS);
   }
 
@@ -134,16 +220,35 @@ export class ChatViewModel {
       this.state.set({ phase: "failed", sentence: words.notAMember, isTryingAgain: false });
       return;
     }
+    const rooms = connection.rooms.get();
+    this.#tickets?.follow(roomsOf(rooms, tenant.tenantId));
+    this.#showAwaited(rooms);
     const room = this.#currentRoom(connection, tenant);
+    const ticket = this.#tickets?.ticketOf(room) ?? null;
     this.state.set({
       phase: "open",
       tenant,
       isOffline,
-      sections: sectionRooms(connection.rooms.get(), tenant.tenantId, room?.roomId ?? null),
+      sections: sectionRooms(rooms, listOptions(tenant, room?.roomId ?? null)),
       room,
       writing: writingIn(room, tenant),
       conversation: this.#conversation,
+      broughtTo: this.#broughtTo,
+      ticket,
+      isOwnTicket: ticket?.openerId === connection.person.userId,
+      sharedWith: sharedWith(room, tenant, connection.person),
     });
+  }
+
+  /** Go to the room that was asked for, if it is there by now. */
+  #showAwaited(rooms: readonly Room[]): void {
+    const awaited = this.#awaited;
+    if (!awaited) return;
+    const come = rooms.find((room) => room.tenantId === awaited.tenantId && room.key === awaited.key);
+    if (!come) return;
+    if (this.#conversation?.roomId !== come.roomId) this.#show(come.roomId);
+    this.#broughtTo = { roomId: come.roomId };
+    awaited.settle(true);
   }
 
   #tenant(connection: Connection): Tenant | undefined {
@@ -154,10 +259,10 @@ export class ChatViewModel {
 
   /** Return the open room; when it is gone or none is open yet, open the first of the list. */
   #currentRoom(connection: Connection, tenant: Tenant): Room | null {
-    const rooms = connection.rooms.get().filter((room) => room.tenantId === tenant.tenantId);
+    const rooms = roomsOf(connection.rooms.get(), tenant.tenantId);
     const open = rooms.find((room) => room.roomId === this.#conversation?.roomId);
     if (open) return open;
-    const first = firstRoom(sectionRooms(rooms, tenant.tenantId, null));
+    const first = firstRoom(sectionRooms(rooms, listOptions(tenant, null)));
     this.#show(first?.roomId ?? null);
     return first;
   }
@@ -165,20 +270,19 @@ export class ChatViewModel {
   #show(roomId: string | null): void {
     this.#conversation?.close();
     this.#conversation = null;
-    if (roomId === null || !this.#connection) return;
-    const conversation = this.#connection.openConversation(roomId);
-    this.#conversation = new ConversationViewModel({ roomId, conversation, drafts: this.#drafts });
+    const connection = this.#connection;
+    const tenant = connection && this.#tenant(connection);
+    if (roomId === null || !tenant) return;
+    const room = connection.rooms.get().find((found) => found.roomId === roomId);
+    this.#conversation = new ConversationViewModel({
+      roomId,
+      conversation: connection.openConversation(roomId),
+      drafts: this.#drafts,
+      sideOf: sideOf(room, tenant, connection.person),
+    });
   }
 }
 
-function writingIn(room: Room | null, tenant: Tenant): Writing {
-  if (tenant.role === "guest") return "guest";
-  return room && !room.mayWrite ? "staff-only" : "allowed";
+function listOptions(tenant: Tenant, openRoomId: string | null): ListOptions {
+  return { tenantId: tenant.tenantId, openRoomId, isGuest: tenant.role === "guest" };
 }
-
-const afterTimeout: Schedule = (action, ms) => {
-  const timer = setTimeout(action, ms);
-  return () => {
-    clearTimeout(timer);
-  };
-};

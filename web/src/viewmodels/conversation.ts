@@ -1,7 +1,7 @@
 /** An opened room as its view needs it: items to draw, a draft, and what the keys do. */
 import { Cell, type Readable } from "../models/cell";
 import type { Conversation } from "../models/connection";
-import { layOutTimeline, type TimelineItem } from "./timeline";
+import { layOutTimeline, type SideOf, type TimelineItem } from "./timeline";
 import { TypingNotices } from "./typing";
 
 export interface ConversationState {
@@ -29,6 +29,14 @@ export function isSendKey(press: KeyPress): boolean {
   return press.key === "Enter" && !press.shiftKey && !press.isComposing;
 }
 
+export interface ConversationOptions {
+  readonly roomId: string;
+  readonly conversation: Conversation;
+  readonly drafts: Drafts;
+  readonly sideOf?: SideOf;
+  readonly now?: () => Date;
+}
+
 export class ConversationViewModel {
   readonly roomId: string;
   readonly state: Readable<ConversationState>;
@@ -37,13 +45,15 @@ export class ConversationViewModel {
   readonly #drafts: Drafts;
   readonly #typing: TypingNotices;
   readonly #now: () => Date;
+  readonly #sideOf: SideOf;
   readonly #stopListening: () => void;
 
-  constructor(options: { roomId: string; conversation: Conversation; drafts: Drafts; now?: () => Date }) {
+  constructor(options: ConversationOptions) {
     this.roomId = options.roomId;
     this.#conversation = options.conversation;
     this.#drafts = options.drafts;
     this.#now = options.now ?? ((): Date => new Date());
+    this.#sideOf = options.sideOf ?? ((): null => null);
     this.draft = new Cell(options.drafts.get(options.roomId) ?? "");
     this.#typing = new TypingNotices(
       (isTyping) => {
@@ -101,7 +111,7 @@ export class ConversationViewModel {
     const { messages, isLoaded, hasOlder, isLoadingOlder } = this.#conversation.timeline.get();
     const newest = messages.at(-1);
     return {
-      items: layOutTimeline(messages, this.#now()),
+      items: layOutTimeline(messages, this.#now(), { sideOf: this.#sideOf }),
       isLoaded,
       hasOlder,
       isLoadingOlder,

@@ -13,6 +13,8 @@ export interface MessageGroup {
   readonly kind: "group";
   readonly key: string;
   readonly sender: Sender;
+  /** Whose side the sender is on, where that is worth saying. */
+  readonly side: string | null;
   readonly messages: readonly Message[];
 }
 
@@ -21,18 +23,30 @@ export type TimelineItem = DaySeparator | MessageGroup;
 const GROUP_WITHIN_MS = 5 * 60 * 1000;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** Return the items in the order of `messages`; `now` and `locale` decide what the days are called. */
-export function layOutTimeline(messages: readonly Message[], now: Date, locale?: string): TimelineItem[] {
+/** Return how people of a tenant are marked; null for those who need no mark. */
+export type SideOf = (tenantId: string) => string | null;
+
+export interface TimelineOptions {
+  readonly sideOf?: SideOf;
+  readonly locale?: string;
+}
+
+/** Return the items in the order of `messages`; `now` and the locale decide what the days are called. */
+export function layOutTimeline(
+  messages: readonly Message[],
+  now: Date,
+  options: TimelineOptions = {},
+): TimelineItem[] {
   const items: TimelineItem[] = [];
   let previous: Message | null = null;
   for (const message of messages) {
-    const isNewDay = previous === null || dayOf(previous.sentAt) !== dayOf(message.sentAt);
-    if (isNewDay) items.push(separator(message, now, locale));
+    if (beginsDay(message, previous)) items.push(separator(message, now, options.locale));
+    const group = groupOf(message, options.sideOf);
     const last = items.at(-1);
-    if (previous && last?.kind === "group" && belongsTo(previous, message)) {
+    if (last?.kind === "group" && goesOn(last, group)) {
       items[items.length - 1] = { ...last, messages: [...last.messages, message] };
     } else {
-      items.push({ kind: "group", key: message.key, sender: message.sender, messages: [message] });
+      items.push(group);
     }
     previous = message;
   }
@@ -47,6 +61,24 @@ export function timeOfDay(sentAt: number, locale?: string): string {
 /** Return day and time in full, for a tooltip. */
 export function fullTime(sentAt: number, locale?: string): string {
   return new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "short" }).format(sentAt);
+}
+
+/** Return a message as the first of a group. */
+function groupOf(message: Message, sideOf: SideOf | undefined): MessageGroup {
+  const { key, sender, tenantId } = message;
+  const side = tenantId === null || !sideOf ? null : sideOf(tenantId);
+  return { kind: "group", key, sender, side, messages: [message] };
+}
+
+function goesOn({ side, messages }: MessageGroup, next: MessageGroup): boolean {
+  const [previous, message] = [messages.at(-1), next.messages[0]];
+  return (
+    side === next.side && previous !== undefined && message !== undefined && belongsTo(previous, message)
+  );
+}
+
+function beginsDay(message: Message, previous: Message | null): boolean {
+  return previous === null || dayOf(previous.sentAt) !== dayOf(message.sentAt);
 }
 
 function belongsTo(previous: Message, message: Message): boolean {

@@ -2,6 +2,7 @@
 import type { JSX } from "react";
 import type { Sender } from "../models/message";
 import { AppIcon, AssistantIcon } from "./icons";
+import { usePicture } from "./pictures";
 
 const HUES = 8;
 
@@ -29,6 +30,21 @@ export function Initials({ name, seed }: { name: string; seed: string }): JSX.El
       {initialsOf(name)}
     </span>
   );
+}
+
+/** A person's picture where they have one, their initials until it is there. */
+export function Face({
+  name,
+  seed,
+  avatarUrl,
+}: {
+  name: string;
+  seed: string;
+  avatarUrl: string;
+}): JSX.Element {
+  const address = usePicture(avatarUrl);
+  if (address === null) return <Initials name={name} seed={seed} />;
+  return <img className="avatar" src={address} alt="" />;
 }
 
 function initialsOf(name: string): string {

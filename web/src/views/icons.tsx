@@ -69,6 +69,18 @@ export const SendIcon = (): JSX.Element => (
   </Icon>
 );
 
+export const PlusIcon = (): JSX.Element => (
+  <Icon>
+    <path d="M10 4.5v11M4.5 10h11" />
+  </Icon>
+);
+
+export const CloseIcon = (): JSX.Element => (
+  <Icon>
+    <path d="m5.5 5.5 9 9m0-9-9 9" />
+  </Icon>
+);
+
 export const DownIcon = (): JSX.Element => (
   <Icon>
     <path d="M10 4v12m0 0 4.8-4.8M10 16l-4.8-4.8" />

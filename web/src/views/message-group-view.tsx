@@ -23,6 +23,11 @@ export function MessageGroupView({ group, conversation }: MessageGroupViewProps)
             {group.sender.name}
           </span>
           <Badge sender={group.sender} />
+          {group.side !== null && (
+            <span className="badge side" dir="auto">
+              {group.side}
+            </span>
+          )}
           {first && <SentAt message={first} />}
         </p>
         {group.messages.map((message) => (

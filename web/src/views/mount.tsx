@@ -5,12 +5,13 @@ import type { ChatViewModel } from "../viewmodels/chat";
 import { words } from "../viewmodels/words";
 import { ChatView } from "./chat-view";
 import conversationStyles from "./styles/conversation.css?inline";
+import dialogStyles from "./styles/dialog.css?inline";
 import layoutStyles from "./styles/layout.css?inline";
 import messageStyles from "./styles/message.css?inline";
 import sidebarStyles from "./styles/sidebar.css?inline";
 import tokenStyles from "./styles/tokens.css?inline";
 
-const STYLES = [tokenStyles, layoutStyles, sidebarStyles, conversationStyles, messageStyles];
+const STYLES = [tokenStyles, layoutStyles, sidebarStyles, conversationStyles, messageStyles, dialogStyles];
 
 /** Draw `chat` into `shadow`; the returned function takes everything out again. */
 export function mount(shadow: ShadowRoot, chat: ChatViewModel): () => void {

@@ -4,17 +4,18 @@ import type { Tenant } from "../models/person";
 import type { Room, RoomType } from "../models/room";
 import type { RoomSection } from "../viewmodels/room-list";
 import { words } from "../viewmodels/words";
-import { Initials } from "./avatar";
-import { AllianceIcon, AnnouncementIcon, AssistantIcon, RoomIcon, SupportIcon } from "./icons";
+import { Face, Initials } from "./avatar";
+import { AllianceIcon, AnnouncementIcon, AssistantIcon, PlusIcon, RoomIcon, SupportIcon } from "./icons";
 
 export interface SidebarProps {
   readonly tenant: Tenant;
   readonly sections: readonly RoomSection[];
   readonly openRoomId: string | undefined;
   readonly onChoose: (roomId: string) => void;
+  readonly onBegin: (what: "message" | "ticket") => void;
 }
 
-export function Sidebar({ tenant, sections, openRoomId, onChoose }: SidebarProps): JSX.Element {
+export function Sidebar({ tenant, sections, openRoomId, onChoose, onBegin }: SidebarProps): JSX.Element {
   return (
     <div className="sidebar">
       <header className="tenant">
@@ -27,20 +28,61 @@ export function Sidebar({ tenant, sections, openRoomId, onChoose }: SidebarProps
       <nav className="rooms" aria-label={words.roomList}>
         {sections.map((section) => (
           <section key={section.key} aria-labelledby={`section-${section.key}`}>
-            <h3 className="section-title" id={`section-${section.key}`}>
-              {section.title}
-            </h3>
-            <ul>
-              {section.rooms.map((room) => (
-                <li key={room.roomId}>
-                  <RoomButton room={room} isOpen={room.roomId === openRoomId} onChoose={onChoose} />
-                </li>
-              ))}
-            </ul>
+            <div className="section-head">
+              <h3 className="section-title" id={`section-${section.key}`}>
+                {section.title}
+              </h3>
+              {section.begins && <BeginButton what={section.begins} onBegin={onBegin} />}
+            </div>
+            <RoomButtons rooms={section.rooms} openRoomId={openRoomId} onChoose={onChoose} />
+            {section.closed.length > 0 && (
+              <details className="closed">
+                <summary className="closed-title">{words.roomsClosed(section.closed.length)}</summary>
+                <RoomButtons rooms={section.closed} openRoomId={openRoomId} onChoose={onChoose} />
+              </details>
+            )}
           </section>
         ))}
       </nav>
     </div>
+  );
+}
+
+type BeginButtonProps = Pick<SidebarProps, "onBegin"> & { readonly what: "message" | "ticket" };
+
+function BeginButton({ what, onBegin }: BeginButtonProps): JSX.Element {
+  const label = what === "message" ? words.newMessage : words.newTicket;
+  return (
+    <button
+      type="button"
+      className="icon-button"
+      aria-label={label}
+      title={label}
+      onClick={() => {
+        onBegin(what);
+      }}
+    >
+      <PlusIcon />
+    </button>
+  );
+}
+
+interface RoomButtonsProps {
+  readonly rooms: readonly Room[];
+  readonly openRoomId: string | undefined;
+  readonly onChoose: (roomId: string) => void;
+}
+
+function RoomButtons({ rooms, openRoomId, onChoose }: RoomButtonsProps): JSX.Element | null {
+  if (rooms.length === 0) return null;
+  return (
+    <ul>
+      {rooms.map((room) => (
+        <li key={room.roomId}>
+          <RoomButton room={room} isOpen={room.roomId === openRoomId} onChoose={onChoose} />
+        </li>
+      ))}
+    </ul>
   );
 }
 
@@ -87,7 +129,12 @@ const SIGNS: Readonly<Record<Exclude<RoomType, "dm">, () => JSX.Element>> = {
 };
 
 export function roomSign(room: Room): JSX.Element {
-  if (room.type === "dm") return <Initials name={room.name} seed={room.roomId} />;
+  if (room.type === "dm") {
+    const { person } = room;
+    return (
+      <Face name={room.name} seed={person?.matrixId ?? room.roomId} avatarUrl={person?.avatarUrl ?? ""} />
+    );
+  }
   const Sign = SIGNS[room.type];
   return <Sign />;
 }
@@ -98,6 +145,7 @@ function moveByArrows(event: KeyboardEvent<HTMLButtonElement>): void {
   const list = event.currentTarget.closest("nav");
   if (step === undefined || !list) return;
   event.preventDefault();
-  const buttons = [...list.querySelectorAll<HTMLButtonElement>("button[data-room]")];
+  const all = [...list.querySelectorAll<HTMLButtonElement>("button[data-room]")];
+  const buttons = all.filter((button) => button.checkVisibility()); // closed tickets may be folded away
   buttons[buttons.indexOf(event.currentTarget) + step]?.focus();
 }

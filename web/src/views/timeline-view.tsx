@@ -60,10 +60,16 @@ function Beginning({ room, state }: { room: Room; state: ConversationState }): J
   if (state.isLoadingOlder || state.hasOlder) {
     return <p className="older">{state.isLoadingOlder ? words.loadingOlder : ""}</p>;
   }
-  if (state.items.length > 0) return <p className="older">{words.beginning(room.name)}</p>;
-  return room.type === "ai" ? (
-    <Notice title={room.name} sentence={words.emptyAssistant} icon={<AssistantIcon />} />
-  ) : (
-    <Notice title={room.name} sentence={words.emptyRoom} icon={<SpeechIcon />} />
-  );
+  return state.items.length > 0 ? <p className="older">{beginningOf(room)}</p> : <EmptyRoom room={room} />;
+}
+
+function beginningOf(room: Room): string {
+  return room.type === "dm" ? words.beginningOfChat(room.name) : words.beginning(room.name);
+}
+
+function EmptyRoom({ room }: { room: Room }): JSX.Element {
+  if (room.type === "ai")
+    return <Notice title={room.name} sentence={words.emptyAssistant} icon={<AssistantIcon />} />;
+  const sentence = room.mayWrite ? words.emptyRoom : words.emptyForReaders;
+  return <Notice title={room.name} sentence={sentence} icon={<SpeechIcon />} />;
 }

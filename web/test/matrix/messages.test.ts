@@ -50,6 +50,13 @@ function room(...state: MatrixEvent[]): Room {
 const read = (given: MatrixEvent, inRoom = room()): ReturnType<typeof readMessage> =>
   readMessage(given, inRoom, "key");
 
+describe("the tenant that a message speaks for", () => {
+  it("is what the server wrote into it", () => {
+    expect(read(event({ body: "hi", "com.bitnexus.tenant_id": "globex" })).tenantId).toBe("globex");
+    expect(read(event({ body: "hi", "com.bitnexus.tenant_id": 7 })).tenantId).toBeNull();
+  });
+});
+
 describe("isMessage", () => {
   it.each([
     ["a message", event({ msgtype: "m.text", body: "hi" }), true],
@@ -217,5 +224,30 @@ describe("readRoom", () => {
     const made = joined(marker({ tenant_id: "acme", type: "announcement" }), levels);
     expect(readRoom(made, ME)?.mayWrite).toBe(false);
     expect(readRoom(joined(marker({ tenant_id: "acme", type: "general" })), ME)?.mayWrite).toBe(true);
+  });
+
+  it("calls a direct chat after the other person, there or gone, and no other room", () => {
+    const chat = marker({ tenant_id: "acme", type: "dm", key: "dm_1" });
+    const name = event({ name: "a name of the room's own" }, { type: "m.room.name", state_key: "" });
+    const avatar = { membership: "join", displayname: "Ann", avatar_url: "mxc://hs/ann" };
+    const ann = event(avatar, { sender: ANN, type: "m.room.member", state_key: ANN });
+    const there = readRoom(joined(chat, name, ann), ME);
+    expect(there).toMatchObject({
+      name: "Ann",
+      person: { matrixId: ANN, avatarUrl: "mxc://hs/ann" },
+      key: "dm_1",
+    });
+    const left = event(
+      { ...avatar, membership: "leave" },
+      { sender: ANN, type: "m.room.member", state_key: ANN },
+    );
+    expect(readRoom(joined(chat, left), ME)).toMatchObject({ name: "Ann", person: { matrixId: ANN } });
+    expect(readRoom(joined(marker({ tenant_id: "acme", type: "custom" }), ann), ME)?.person).toBeNull();
+  });
+
+  it("names the partner in rooms of alliances alone", () => {
+    const partner = (type: string): string | null | undefined =>
+      readRoom(joined(marker({ tenant_id: "acme", type, partner_tenant_id: "globex" })), ME)?.partnerTenantId;
+    expect([partner("alliance"), partner("custom")]).toEqual(["globex", null]);
   });
 });

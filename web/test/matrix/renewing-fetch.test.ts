@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type AccessGrant, renewingFetch } from "../../src/matrix/renewing-fetch";
+import { type AccessGrant, renewingFetches } from "../../src/matrix/renewing-fetch";
 import { ChatError } from "../../src/models/errors";
 
 const AUTHORIZED = { headers: { Authorization: "Bearer whatever the SDK has" } };
@@ -15,11 +15,11 @@ class Rig {
   renewal: () => Promise<AccessGrant> = () => {
     const accessToken = `token ${this.renewals}`;
     this.known.add(accessToken);
-    return Promise.resolve({ accessToken, expiresInSeconds: 300 });
+    return Promise.resolve({ accessToken, sessionToken: `bxs ${accessToken}`, expiresInSeconds: 300 });
   };
 
-  readonly fetch = renewingFetch({
-    grant: { accessToken: "first", expiresInSeconds: 300 },
+  readonly fetches = renewingFetches({
+    grant: { accessToken: "first", sessionToken: "bxs first", expiresInSeconds: 300 },
     renew: () => {
       this.renewals += 1;
       return this.renewal();
@@ -35,9 +35,10 @@ class Rig {
       );
     },
   });
+  readonly fetch = this.fetches.homeserver;
 }
 
-describe("renewingFetch", () => {
+describe("renewingFetches", () => {
   it("puts the session's token into requests that carry one, and into no others", async () => {
     const rig = new Rig();
     await rig.fetch(SYNC, AUTHORIZED);
@@ -97,18 +98,27 @@ describe("renewingFetch", () => {
     expect([statuses, rig.ended, rig.renewals]).toEqual([[401, 401], ["You were removed."], 1]);
   });
 
+  it("gives the bridge the session's token and renews both together", async () => {
+    const rig = new Rig();
+    await expect(rig.fetches.bridge("https://bridge.test/v1/x", AUTHORIZED)).resolves.toBeInstanceOf(
+      Response,
+    );
+    await rig.fetch(SYNC, AUTHORIZED);
+    expect([rig.seen, rig.renewals]).toEqual([["bxs first", "bxs token 1", "token 1"], 1]);
+  });
+
   it("leaves other refusals alone", async () => {
     let renewals = 0;
-    const fetch = renewingFetch({
-      grant: { accessToken: "first", expiresInSeconds: 300 },
+    const { homeserver } = renewingFetches({
+      grant: { accessToken: "first", sessionToken: "bxs first", expiresInSeconds: 300 },
       renew: () => {
         renewals += 1;
-        return Promise.resolve({ accessToken: "second", expiresInSeconds: 300 });
+        return Promise.resolve({ accessToken: "second", sessionToken: "bxs second", expiresInSeconds: 300 });
       },
       onEnded: () => undefined,
       fetch: () => Promise.resolve(Response.json({ errcode: "M_MISSING_TOKEN" }, { status: 401 })),
     });
-    const response = await fetch(SYNC, AUTHORIZED);
+    const response = await homeserver(SYNC, AUTHORIZED);
     expect([response.status, renewals]).toEqual([401, 0]);
   });
 });

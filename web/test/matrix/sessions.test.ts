@@ -64,6 +64,7 @@ describe("openSession", () => {
         tenants: [{ tenantId: "acme", name: "Acme", role: "member", spaceId: "!s" }],
       },
       accessToken: "syt_secret",
+      sessionToken: "bxs_secret",
       expiresInSeconds: 300,
       deviceId: "WEB1",
       homeserverUrl: "https://hs.test",

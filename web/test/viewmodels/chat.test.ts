@@ -3,20 +3,10 @@ import type { Connect, Connection } from "../../src/models/connection";
 import { ChatError } from "../../src/models/errors";
 import type { Room } from "../../src/models/room";
 import { type ChatState, ChatViewModel, type OpenChat } from "../../src/viewmodels/chat";
-import { anna, aRoom, FakeConnection } from "../fakes";
+import { aMessage, anna, aPerson, aRoom, aTicket, FakeConnection, Waits } from "../fakes";
 
 const settings = { baseUrl: "https://bridge.test", getToken: (): Promise<string> => Promise.resolve("jwt") };
 const ROOMS = [aRoom(), aRoom({ roomId: "!news", type: "announcement", name: "News", mayWrite: false })];
-
-/** A schedule whose hands the test moves. */
-class Waits {
-  readonly due: { action: () => void; ms: number }[] = [];
-  readonly schedule = (action: () => void, ms: number): (() => void) => {
-    const wait = { action, ms };
-    this.due.push(wait);
-    return () => this.due.splice(this.due.indexOf(wait), 1);
-  };
-}
 
 async function opened(connection: FakeConnection, tenantId: string | null = "acme"): Promise<ChatViewModel> {
   const chat = new ChatViewModel({ connect: () => Promise.resolve(connection), settings, tenantId });
@@ -28,6 +18,12 @@ function openState(chat: ChatViewModel): OpenChat {
   const state = chat.state.get();
   if (state.phase !== "open") throw new Error(`the chat is ${state.phase}`);
   return state;
+}
+
+function shown(chat: ChatViewModel): string[] {
+  return openState(chat)
+    .sections.flatMap((section) => section.rooms)
+    .map((room) => room.roomId);
 }
 
 /** Connects with one outcome after the other; the last one stays. */
@@ -148,13 +144,15 @@ describe("an open chat", () => {
     connection.rooms.set([aRoom()]);
     expect(openState(chat).room?.roomId).toBe("!general");
     connection.rooms.set([]);
-    expect(openState(chat)).toMatchObject({ room: null, conversation: null, sections: [] });
+    expect(openState(chat)).toMatchObject({ room: null, conversation: null });
+    expect(shown(chat)).toEqual([]);
     expect(connection.opened.get("!general")?.isClosed).toBe(true);
   });
 
   it("never shows a room of another tenant, not even as the first", async () => {
     const chat = await opened(new FakeConnection([aRoom({ roomId: "!foreign", tenantId: "globex" })]));
-    expect(openState(chat)).toMatchObject({ room: null, sections: [] });
+    expect(openState(chat).room).toBeNull();
+    expect(shown(chat)).toEqual([]);
   });
 
   it("says when the connection is lost and when it is back", async () => {
@@ -176,10 +174,123 @@ describe("an open chat", () => {
 
   it.each<[string, string, Partial<Room>, string]>([
     ["a member where all may write", "acme", {}, "allowed"],
-    ["a member where the power levels say no", "acme", { mayWrite: false }, "staff-only"],
+    ["a member where the power levels say no", "acme", { mayWrite: false }, "moderators-only"],
+    ["a chat of two that is over", "acme", { type: "dm", mayWrite: false }, "over"],
+    ["an alliance that is over", "acme", { type: "alliance", mayWrite: false }, "over"],
+    ["a closed ticket", "acme", { type: "support", key: "ticket_1", mayWrite: false }, "ticket-closed"],
+    ["a room for support", "acme", { type: "support", key: "help", mayWrite: false }, "moderators-only"],
     ["a guest, whatever the power levels say", "globex", { tenantId: "globex" }, "guest"],
   ])("lets write: %s", async (_name, tenantId, room, writing) => {
     const chat = await opened(new FakeConnection([aRoom(room)], anna), tenantId);
+    chat.select("!general");
     expect(openState(chat).writing).toBe(writing);
+  });
+});
+
+describe("beginning something", () => {
+  const chatWithBen = aRoom({ roomId: "!dm", type: "dm", key: "dm_ben", name: "Ben" });
+
+  async function asking(): Promise<{
+    chat: ChatViewModel;
+    connection: FakeConnection;
+    waits: Waits;
+    choosing: Promise<void>;
+  }> {
+    const connection = new FakeConnection(ROOMS);
+    const waits = new Waits();
+    const options = { connect: () => Promise.resolve(connection), settings, tenantId: "acme" };
+    const chat = new ChatViewModel({ ...options, schedule: waits.schedule });
+    await chat.open();
+    chat.begin("message");
+    const dialog = chat.dialog.get();
+    if (dialog?.kind !== "message") throw new Error("no dialog");
+    const choosing = dialog.model.choose(aPerson());
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    return { chat, connection, waits, choosing };
+  }
+
+  it("goes to the chat as soon as it stands, and closes the dialog", async () => {
+    const { chat, connection, choosing } = await asking();
+    expect([openState(chat).room?.roomId, chat.dialog.get()?.kind]).toEqual(["!general", "message"]);
+    connection.rooms.set([...ROOMS, chatWithBen]);
+    await choosing;
+    expect(openState(chat)).toMatchObject({ room: { roomId: "!dm" }, broughtTo: { roomId: "!dm" } });
+    expect(chat.dialog.get()).toBeNull();
+  });
+
+  it("does not take a room of the same key in another tenant for it", async () => {
+    const { chat, connection } = await asking();
+    connection.rooms.set([...ROOMS, { ...chatWithBen, tenantId: "globex" }]);
+    expect(openState(chat).room?.roomId).toBe("!general");
+  });
+
+  it("stays where it is when the dialog was closed meanwhile", async () => {
+    const { chat, connection, choosing } = await asking();
+    chat.closeDialog();
+    connection.rooms.set([...ROOMS, chatWithBen]);
+    await choosing;
+    expect(openState(chat).room?.roomId).toBe("!general");
+  });
+
+  it("gives up waiting after half a minute, and says so", async () => {
+    const { chat, waits, choosing } = await asking();
+    expect(waits.due.at(-1)?.ms).toBe(30_000);
+    waits.pass();
+    await choosing;
+    const dialog = chat.dialog.get();
+    expect(dialog?.kind === "message" && dialog.model.state.get().sentence).toContain("takes longer");
+  });
+
+  it("closes a dialog with the chat", async () => {
+    const { chat } = await asking();
+    chat.close();
+    expect(chat.dialog.get()).toBeNull();
+  });
+});
+
+describe("an open ticket", () => {
+  const room = aRoom({ roomId: "!ticket", type: "support", key: "ticket_t1", name: "Door" });
+
+  it.each([
+    ["anna", true],
+    ["ben", false],
+  ])("knows whose it is: %s", async (openerId, isOwn) => {
+    const connection = new FakeConnection([...ROOMS, room]);
+    connection.bridge.tickets = [aTicket({ openerId })];
+    const chat = await opened(connection);
+    chat.select("!ticket");
+    await chat.tickets?.reload();
+    expect(openState(chat)).toMatchObject({ ticket: { number: 7 }, isOwnTicket: isOwn });
+    chat.select("!general");
+    expect(openState(chat).ticket).toBeNull();
+  });
+});
+
+describe("a room of an alliance", () => {
+  it.each([
+    ["acme", "initech", "Shared with whom its id names", "initech"],
+    ["acme", "globex", "by its name to its own people", "Globex"],
+    ["initech", "acme", "and from the other side", "initech"],
+  ])("of %s with %s is %s", async (tenantId, partnerTenantId, _why, expected) => {
+    const room = aRoom({ roomId: "!ally", type: "alliance", tenantId, partnerTenantId });
+    const chat = await opened(new FakeConnection([room]));
+    expect(openState(chat)).toMatchObject({ room: { roomId: "!ally" }, sharedWith: expected });
+  });
+
+  it("marks the other side's messages, and no others; nor does any other room", async () => {
+    const room = aRoom({ roomId: "!ally", type: "alliance", partnerTenantId: "initech" });
+    const connection = new FakeConnection([room, aRoom()]);
+    const chat = await opened(connection);
+    const sides = (roomId: string): unknown[] => {
+      chat.select(roomId);
+      const said = [null, "acme", "initech", "globex"].map((tenantId, number) =>
+        aMessage({ key: `$${number}`, tenantId, from: `p${number}` }),
+      );
+      connection.opened.get(roomId)?.say(...said);
+      const items = openState(chat).conversation?.state.get().items ?? [];
+      return items.flatMap((item) => (item.kind === "group" ? [item.side] : []));
+    };
+    expect(sides("!ally")).toEqual([null, null, "initech", "Globex"]);
+    expect(sides("!general")).toEqual([null, null, null, null]);
   });
 });

@@ -15,7 +15,7 @@ function outline(items: readonly TimelineItem[]): string[] {
 }
 
 function layOut(...messages: Message[]): string[] {
-  return outline(layOutTimeline(messages, now, "en"));
+  return outline(layOutTimeline(messages, now, { locale: "en" }));
 }
 
 describe("layOutTimeline", () => {
@@ -87,5 +87,24 @@ describe("layOutTimeline", () => {
 
   it("has nothing for nothing", () => {
     expect(layOut()).toEqual([]);
+  });
+
+  it("groups by the side that shows: what is on its way does not say its tenant yet, and need not", () => {
+    const items = layOutTimeline(
+      [
+        aMessage({ key: "a", tenantId: "acme" }),
+        aMessage({ key: "b", tenantId: null }),
+        aMessage({ key: "c", tenantId: "initech" }),
+      ],
+      now,
+      { sideOf: (tenantId) => (tenantId === "acme" ? null : tenantId) },
+    );
+    const groups = items.flatMap((item) =>
+      item.kind === "group" ? [[item.key, item.side, item.messages.length]] : [],
+    );
+    expect(groups).toEqual([
+      ["a", null, 2],
+      ["c", "initech", 1],
+    ]);
   });
 });
