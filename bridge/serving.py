@@ -11,12 +11,14 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from bridge.actions.change_integration_keys import CreateIntegrationKey, ListIntegrationKeys, RevokeIntegrationKey
 from bridge.actions.change_role import ChangeRole
 from bridge.actions.change_rooms import AddRoom, ArchiveRoom, ChangeRoom
+from bridge.actions.change_ticket import ChangeTicket
 from bridge.actions.decide_login import DecideLogin
 from bridge.actions.erase_person import AskForErasure
 from bridge.actions.explain_membership import ExplainMembership
 from bridge.actions.offboard_tenant import OffboardTenant
 from bridge.actions.open_ai_room import OpenAiRoom
 from bridge.actions.open_session import CloseSession, OpenSession
+from bridge.actions.open_ticket import OpenTicket
 from bridge.actions.plan_tenant import PlanTenant
 from bridge.actions.put_member import PutMember
 from bridge.actions.put_person import PutPerson
@@ -24,6 +26,7 @@ from bridge.actions.relay_event import PreviewEvent, RelayEvent, ShowDelivery
 from bridge.actions.remove_member import RemoveMember
 from bridge.actions.replace_members import ReplaceMembers
 from bridge.actions.show_tenant import ListTenants, RequestReconcile, ShowJob, ShowPerson, ShowTenant
+from bridge.actions.show_tickets import ListStaffTickets, ListTickets, ShowTicket, ShowTicketFigures
 from bridge.actions.upsert_tenant import UpsertTenant
 from bridge.api.auth import Authenticator
 from bridge.api.call import Actions, Probe
@@ -111,6 +114,12 @@ def api_app(
         ),
         close_session=CloseSession(sessions=sessions, homeserver=homeserver),
         open_ai_room=OpenAiRoom(database=database, house=house, assistant_name=config.assistant.name),
+        open_ticket=OpenTicket(database=database, house=house, entropy=entropy, clock=SystemClock()),
+        change_ticket=ChangeTicket(database=database, house=house, clock=SystemClock()),
+        list_tickets=ListTickets(database=database),
+        show_ticket=ShowTicket(database=database),
+        list_staff_tickets=ListStaffTickets(database=database),
+        show_ticket_figures=ShowTicketFigures(database=database),
         relay_event=RelayEvent(database=database, house=house, entropy=entropy),
         preview_event=PreviewEvent(database=database),
         show_delivery=ShowDelivery(database=database),

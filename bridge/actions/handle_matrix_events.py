@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bridge.actions.hear_ticket import HearTicket, is_of_ticket
 from bridge.errors import BitnexusError, DependencyDown
 from bridge.model.event import InboxItem, MatrixEvent, Outgoing, Receipt
 from bridge.model.ids import PLATFORM, RoomID, RoomKey, TenantID
@@ -92,6 +93,8 @@ class HandleMatrixEvents:
 
     async def _handle(self, work: Work, room_id: RoomID, items: Sequence[InboxItem]) -> None:
         kind = await work.rooms.find_kind(room_id) or RoomKind(type="", personal=False)
+        if is_of_ticket(kind):
+            await work.tenants.lock()  # before any lane: whoever changes a ticket takes locks in this order
         news: list[MatrixEvent] = []
         for item in items:
             try:
@@ -116,9 +119,8 @@ class HandleMatrixEvents:
     async def _project(self, work: Work, kind: RoomKind, body: MatrixEvent) -> Sequence[MatrixEvent]:
         match read_event(body):
             case NewMessage():
-                is_new = await work.messages.add(body)
-                if is_new and wants_answer(body, kind, self.house.bots):
-                    await work.outbox.enqueue(self._question(body))
+                if await work.messages.add(body):
+                    await self._hear(work, kind, body)
             case EditMessage(event_id=event_id, content=content):
                 await work.messages.edit(event_id, edit=body, content=content)
             case RedactMessage(event_id=event_id):
@@ -126,8 +128,16 @@ class HandleMatrixEvents:
             case NewState():
                 return await work.rooms.record_state([body])
             case NoMeaning():
-                pass
+                if is_of_ticket(kind):
+                    await HearTicket(house=self.house).reaction(work, body)
         return ()
+
+    async def _hear(self, work: Work, kind: RoomKind, body: MatrixEvent) -> None:
+        """Take a new message for what it asks of us."""
+        if wants_answer(body, kind, self.house.bots):
+            await work.outbox.enqueue(self._question(body))
+        if is_of_ticket(kind):
+            await HearTicket(house=self.house).message(work, body)
 
     def _question(self, event: MatrixEvent) -> Outgoing:
         return Outgoing(

@@ -97,6 +97,8 @@ class TendPeople:
                 await self._log_out(task.member_id)
             case "tenants":
                 await self._ask_tenants(await self.database.tenant_ids_of_person(task.member_id))
+            case "staff":
+                await self._ask_tenants(await self.database.tenants_with_staff_tickets())
             case "hold":
                 await self._take_out(task.member_id)
             case "standing":  # of a tenant's lane

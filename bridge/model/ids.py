@@ -19,6 +19,7 @@ __all__ = [
     "RoomID",
     "RoomKey",
     "TenantID",
+    "TicketID",
     "TxnID",
     "UserID",
     "group_key",
@@ -38,6 +39,7 @@ JobID = NewType("JobID", str)
 EffectID = NewType("EffectID", str)
 OutboxID = NewType("OutboxID", int)
 DeliveryID = NewType("DeliveryID", str)
+TicketID = NewType("TicketID", str)
 TxnID = NewType("TxnID", str)
 AccessToken = NewType("AccessToken", str)
 

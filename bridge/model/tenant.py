@@ -50,6 +50,13 @@ class Access(StrEnum):
     INVITE = "invite"
 
 
+class Audience(StrEnum):
+    """Whom a support ticket asks: the tenant's own support people, or BitNexus's staff."""
+
+    TEAM = "team"
+    BITNEXUS = "bitnexus"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outsider:
     """A person in a room of a tenant that they do not belong to: of a partner in an alliance, or of BitNexus's staff.
@@ -84,6 +91,8 @@ class Room:
     """Who is in it beside the tenant's own people; only rooms that are made on demand have any."""
     read_only: bool = False
     """Whether nobody but us writes in it any more."""
+    audience: Audience | None = None
+    """Whom the ticket asks whose room it is; its people are derived from it, and None for all other rooms."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from bridge.actions.change_integration_keys import CreateIntegrationKey, ListIntegrationKeys, RevokeIntegrationKey
 from bridge.actions.change_role import ChangeRole
 from bridge.actions.change_rooms import AddRoom, ArchiveRoom, ChangeRoom
+from bridge.actions.change_ticket import ChangeTicket
 from bridge.actions.erase_person import AskForErasure
 from bridge.actions.explain_membership import ExplainMembership
 from bridge.actions.offboard_tenant import OffboardTenant
 from bridge.actions.open_ai_room import OpenAiRoom
 from bridge.actions.open_session import CloseSession, OpenSession
+from bridge.actions.open_ticket import OpenTicket
 from bridge.actions.plan_tenant import PlanTenant
 from bridge.actions.put_member import PutMember
 from bridge.actions.put_person import PutPerson
@@ -17,6 +19,7 @@ from bridge.actions.relay_event import PreviewEvent, RelayEvent, ShowDelivery
 from bridge.actions.remove_member import RemoveMember
 from bridge.actions.replace_members import ReplaceMembers
 from bridge.actions.show_tenant import ListTenants, RequestReconcile, ShowJob, ShowPerson, ShowTenant
+from bridge.actions.show_tickets import ListStaffTickets, ListTickets, ShowTicket, ShowTicketFigures
 from bridge.actions.upsert_tenant import UpsertTenant
 from bridge.api.call import Actions
 from tests.unit.fake_edges import FakeClock, FakeEntropy, FakeHomeserver, FakeSessions, FakeVerifier
@@ -66,6 +69,12 @@ class House:
             open_session=self.open_session(),
             close_session=CloseSession(sessions=self.sessions, homeserver=self.homeserver),
             open_ai_room=OpenAiRoom(database=database, house=HOUSE, assistant_name="NexusHub"),
+            open_ticket=OpenTicket(database=database, house=HOUSE, entropy=entropy, clock=self.clock),
+            change_ticket=ChangeTicket(database=database, house=HOUSE, clock=self.clock),
+            list_tickets=ListTickets(database=database),
+            show_ticket=ShowTicket(database=database),
+            list_staff_tickets=ListStaffTickets(database=database),
+            show_ticket_figures=ShowTicketFigures(database=database),
             relay_event=RelayEvent(database=database, house=HOUSE, entropy=entropy),
             preview_event=PreviewEvent(database=database),
             show_delivery=ShowDelivery(database=database),
