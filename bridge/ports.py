@@ -340,6 +340,10 @@ class Tickets(Protocol):
         """Return a ticket and hold it until the transaction ends."""
         ...
 
+    async def find_number(self, number: int) -> Ticket | None:
+        """Return the ticket with a number, and hold it until the transaction ends."""
+        ...
+
     async def find_in_room(self, room_id: RoomID) -> Ticket | None:
         """Return the ticket whose room it is, and hold it until the transaction ends."""
         ...

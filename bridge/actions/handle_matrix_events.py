@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bridge.actions.hear_ticket import HearTicket, is_of_ticket
+from bridge.actions.run_command import RunCommand
 from bridge.errors import BitnexusError, DependencyDown
 from bridge.model.event import InboxItem, MatrixEvent, Outgoing, Receipt
 from bridge.model.ids import PLATFORM, RoomID, RoomKey, TenantID
 from bridge.model.job import Lane
 from bridge.model.room import MatrixHouse, RoomKind
 from bridge.policy.assistant import wants_answer
+from bridge.policy.commands import Command, read_command
 from bridge.policy.drift import is_drift
 from bridge.policy.layout import CREATION_KEY, CREATION_TENANT, lay_out, type_of_key
 from bridge.policy.projection import (
@@ -93,7 +95,7 @@ class HandleMatrixEvents:
 
     async def _handle(self, work: Work, room_id: RoomID, items: Sequence[InboxItem]) -> None:
         kind = await work.rooms.find_kind(room_id) or RoomKind(type="", personal=False)
-        if is_of_ticket(kind):
+        if is_of_ticket(kind) or any(self._command(kind, item.body) for item in items):
             await work.tenants.lock()  # before any lane: whoever changes a ticket takes locks in this order
         news: list[MatrixEvent] = []
         for item in items:
@@ -136,8 +138,13 @@ class HandleMatrixEvents:
         """Take a new message for what it asks of us."""
         if wants_answer(body, kind, self.house.bots):
             await work.outbox.enqueue(self._question(body))
-        if is_of_ticket(kind):
+        if command := self._command(kind, body):
+            await RunCommand(house=self.house, work=work, event=body)(command)
+        elif is_of_ticket(kind):
             await HearTicket(house=self.house).message(work, body)
+
+    def _command(self, kind: RoomKind, body: MatrixEvent | Receipt) -> Command | None:
+        return read_command(body, kind, self.house.bots) if isinstance(body, MatrixEvent) else None
 
     def _question(self, event: MatrixEvent) -> Outgoing:
         return Outgoing(

@@ -81,10 +81,13 @@ class TicketStore:
     async def find(self, ticket_id: TicketID) -> Ticket | None:
         return await self._one("ticket_id = $2", ticket_id)
 
+    async def find_number(self, number: int) -> Ticket | None:
+        return await self._one("number = $2", number)
+
     async def find_in_room(self, room_id: RoomID) -> Ticket | None:
         return await self._one("room_key = (SELECT key FROM chat_rooms WHERE tenant_id = $1 AND id = $2)", room_id)
 
-    async def _one(self, condition: LiteralString, value: str) -> Ticket | None:
+    async def _one(self, condition: LiteralString, value: str | int) -> Ticket | None:
         # held until the end: a message and a change of the same ticket come one after another
         row = await self._connection.fetchrow(
             f"SELECT {_COLUMNS} FROM tickets t WHERE tenant_id = $1 AND {condition} FOR NO KEY UPDATE",  # noqa: S608 - literals of ours

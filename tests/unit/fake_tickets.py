@@ -29,6 +29,9 @@ class FakeTickets(Store):
     async def find(self, ticket_id: TicketID) -> Ticket | None:
         return self._memory.tickets.get((self._tenant_id, ticket_id))
 
+    async def find_number(self, number: int) -> Ticket | None:
+        return next((ticket for ticket in self._own if ticket.number == number), None)
+
     async def find_in_room(self, room_id: RoomID) -> Ticket | None:
         key = self._memory.rooms[room_id][1]
         return next((ticket for ticket in self._own if ticket.room_key == key), None)
