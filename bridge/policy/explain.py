@@ -158,8 +158,9 @@ def _of_ticket(room: Room, audience: Audience, asked: Question) -> Reason:
         return Reason(code="ticket_opener", sentence="they opened the ticket whose room it is")
     is_staff = any(outsider.member_id == asked.member_id for outsider in room.outsiders)
     if is_staff or (asked.member is not None and answers(asked.member, room)):
-        who = "the tenant's team" if audience is Audience.TEAM else "BitNexus's staff"
-        return Reason(code=f"ticket_{audience.value}", sentence=f"the ticket asks {who}, and they are of it")
+        if audience is Audience.TEAM:
+            return Reason(code="ticket_team", sentence="the ticket asks the tenant's team, and they are of it")
+        return Reason(code="ticket_bitnexus", sentence="the ticket asks BitNexus's staff, and they are of it")
     return Reason(
         code="ticket_of_others", sentence="the ticket is for its opener and those whom it asks, and they are neither"
     )
