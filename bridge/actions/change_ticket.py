@@ -42,7 +42,7 @@ class ChangeTicket:
         async with self.database.act(tenant_id, credential.actor) as act:
             await act.tenants.lock()
             ticket = await act.tickets.find(ticket_id)
-            sides = await sides_in(act, ticket, credential.member_id) if ticket else frozenset()
+            sides: Sides = await sides_in(act, ticket, credential.member_id) if ticket else frozenset()
             if ticket is None or not sides:
                 raise NotFound("there is no such ticket")
             return await change_ticket_in(

@@ -17,6 +17,7 @@ from bridge.model.tenant_event import TenantEvent
 from bridge.model.ticket import Ticket, TicketStatus, TicketWish
 from bridge.policy.authority import member_of
 from bridge.policy.commands import HELP, Command, CommandName, command_answer, number_of, person_of, question_of
+from bridge.policy.tickets import Sides
 from bridge.ports import Work
 
 
@@ -109,7 +110,7 @@ class RunCommand:
         return await self._change(ticket, TicketWish(assignee=found), member_id, "assigned")
 
     async def _change(self, ticket: Ticket | None, wish: TicketWish, member_id: MemberID, state: str) -> str:
-        sides = await sides_in(self.work, ticket, member_id) if ticket else frozenset()
+        sides: Sides = await sides_in(self.work, ticket, member_id) if ticket else frozenset()
         if ticket is None or not sides:
             raise NotFound("there is no such ticket here")
         act = self.work.on_behalf_of(Actor.person(member_id))
