@@ -1,12 +1,12 @@
-"""Run the benchmarks, all or those named: ``python -m bench [reconcile] [relay] [neighbours]``."""
+"""Run the benchmarks, all or those named: ``python -m bench [reconcile] [relay] [neighbours] [tickets]``."""
 
 import asyncio
 import sys
 
-from bench import neighbours, reconcile, relay
+from bench import neighbours, reconcile, relay, tickets
 from bench.tables import write_tables
 
-BENCHMARKS = {"reconcile": reconcile.main, "relay": relay.main, "neighbours": neighbours.main}
+BENCHMARKS = {"reconcile": reconcile.main, "relay": relay.main, "neighbours": neighbours.main, "tickets": tickets.main}
 
 
 def main() -> None:

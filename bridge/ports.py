@@ -32,6 +32,7 @@ from bridge.model.ids import (
     RoomID,
     RoomKey,
     TenantID,
+    TicketID,
     TxnID,
     UserID,
 )
@@ -43,6 +44,7 @@ from bridge.model.standing import PersonTask, Standing, TaskKind
 from bridge.model.stream import RepairReason, StreamEnds, StreamName, StreamPage
 from bridge.model.tenant import Member, Person, Role, Room, Tenant, TenantRole, TenantStatus, TenantSummary
 from bridge.model.tenant_event import TenantEvent
+from bridge.model.ticket import Ticket, TicketFigures, TicketLine, TicketQuery, TicketStatus
 from bridge.policy.budget import Written
 
 Queue = Literal["inbox", "outbox", "reconcile", "people"]
@@ -396,6 +398,60 @@ class TenantEvents(Protocol):
         ...
 
 
+class Tickets(Protocol):
+    """Support tickets of the transaction's tenant."""
+
+    async def next_number(self) -> int:
+        """Return the number of the tenant's next ticket; the tenant must be locked."""
+        ...
+
+    async def add(self, ticket: Ticket, *, first_message: str, body_sha256: bytes) -> None: ...
+
+    async def save(self, ticket: Ticket) -> None: ...
+
+    async def find(self, ticket_id: TicketID) -> Ticket | None:
+        """Return a ticket and hold it until the transaction ends."""
+        ...
+
+    async def find_number(self, number: int) -> Ticket | None:
+        """Return the ticket with a number, and hold it until the transaction ends."""
+        ...
+
+    async def find_in_room(self, room_id: RoomID) -> Ticket | None:
+        """Return the ticket whose room it is, and hold it until the transaction ends."""
+        ...
+
+    async def role_of(self, member_id: MemberID) -> Role | None:
+        """Return somebody's role in the tenant."""
+        ...
+
+    async def body_sha256(self, ticket_id: TicketID) -> bytes | None:
+        """Return the digest of what opened a ticket."""
+        ...
+
+    async def lines(self, query: TicketQuery, *, asker: UserID) -> Sequence[TicketLine]: ...
+
+    async def lines_of(self, ticket_ids: Sequence[TicketID], *, asker: UserID) -> Sequence[TicketLine]: ...
+
+    async def figures(self, *, days: int) -> TicketFigures: ...
+
+    async def take_first_messages(self, relay: UserID) -> Mapping[TicketID, tuple[RoomID, MemberID, str]]:
+        """Take the first messages of the rooms that the relay is in; each is taken once."""
+        ...
+
+    async def unassign(self, member_id: MemberID) -> Sequence[Ticket]:
+        """Take tickets that are not closed from somebody, and return them."""
+        ...
+
+    async def is_answer_to_question(self, event_id: EventID, ticket: Ticket) -> bool:
+        """Say whether an event is the question that was asked when the ticket was closed."""
+        ...
+
+    async def forget_words(self, member_id: MemberID) -> None:
+        """Empty the tickets that somebody opened of their words."""
+        ...
+
+
 class Inbox(Protocol):
     """Events that Synapse has sent and nobody has handled yet."""
 
@@ -451,6 +507,12 @@ class Work(Protocol):
     def events(self) -> TenantEvents: ...
     @property
     def alliances(self) -> Alliances: ...
+    @property
+    def tickets(self) -> Tickets: ...
+
+    def on_behalf_of(self, actor: Actor) -> "Act":
+        """Return this same transaction as one that changes something on behalf of ``actor``."""
+        ...
 
     def savepoint(self) -> AbstractAsyncContextManager[object]:
         """Undo only what the block did when it raises."""
@@ -524,6 +586,14 @@ class Database(Protocol):
     async def allowed_origins(self, member_id: MemberID | None) -> frozenset[str]:
         """Return the origins that the active tenants of a person allow, or those of all active tenants."""
         ...
+
+    async def staff_tickets(
+        self, *, status: TicketStatus | None, assignee: MemberID | None, after: TicketID | None, limit: int
+    ) -> Sequence[tuple[TenantID, TicketID]]:
+        """Return the tickets of all tenants that ask BitNexus's staff, the oldest first."""
+        ...
+
+    async def tenants_with_staff_tickets(self) -> Sequence[TenantID]: ...
 
     async def person_of_user(self, user_id: UserID) -> Person | None: ...
 

@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from bridge.actions.change_integration_keys import CreateIntegrationKey, ListIntegrationKeys, RevokeIntegrationKey
 from bridge.actions.change_role import ChangeRole
 from bridge.actions.change_rooms import AddRoom, ArchiveRoom, ChangeRoom
+from bridge.actions.change_ticket import ChangeTicket
 from bridge.actions.decide_login import DecideLogin
 from bridge.actions.erase_person import AskForErasure
 from bridge.actions.explain_membership import ExplainMembership
@@ -18,6 +19,7 @@ from bridge.actions.offboard_tenant import OffboardTenant
 from bridge.actions.open_ai_room import OpenAiRoom
 from bridge.actions.open_direct_chat import OpenDirectChat
 from bridge.actions.open_session import CloseSession, OpenSession
+from bridge.actions.open_ticket import OpenTicket
 from bridge.actions.plan_tenant import PlanTenant
 from bridge.actions.put_alliance import PutAlliance
 from bridge.actions.put_member import PutMember
@@ -29,6 +31,7 @@ from bridge.actions.search_people import SearchPeople
 from bridge.actions.settle_alliance import SettleAlliance
 from bridge.actions.show_alliance import ListAlliances, ShowAlliance
 from bridge.actions.show_tenant import ListTenants, RequestReconcile, ShowJob, ShowPerson, ShowTenant
+from bridge.actions.show_tickets import ListStaffTickets, ListTickets, ShowTicket, ShowTicketFigures
 from bridge.actions.speak_on_alliance import SpeakOnAlliance
 from bridge.actions.upsert_tenant import UpsertTenant
 from bridge.actions.watch_alliance import WatchAlliance
@@ -132,6 +135,12 @@ def api_app(
         speak_on_alliance=SpeakOnAlliance(database=database, watch=watch, clock=SystemClock()),
         show_alliance=ShowAlliance(database=database),
         list_alliances=ListAlliances(database=database),
+        open_ticket=OpenTicket(database=database, house=house, entropy=entropy, clock=SystemClock()),
+        change_ticket=ChangeTicket(database=database, house=house, clock=SystemClock()),
+        list_tickets=ListTickets(database=database),
+        show_ticket=ShowTicket(database=database),
+        list_staff_tickets=ListStaffTickets(database=database),
+        show_ticket_figures=ShowTicketFigures(database=database),
         relay_event=RelayEvent(database=database, house=house, entropy=entropy),
         preview_event=PreviewEvent(database=database),
         show_delivery=ShowDelivery(database=database),

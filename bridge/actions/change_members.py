@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from bridge.actions.change_ticket import unassign_tickets
 from bridge.model.audit import AuditEntry
 from bridge.model.change import MemberWish
 from bridge.model.ids import MemberID, UserID
@@ -10,6 +11,7 @@ from bridge.model.json import Json
 from bridge.model.room import MatrixHouse
 from bridge.model.tenant import Member, Person, Tenant
 from bridge.policy.member_changes import Roster, refuse_loss_of_last_owner
+from bridge.policy.membership import TEAM
 from bridge.ports import Act, Entropy, Work
 
 
@@ -68,6 +70,8 @@ async def change_members(
         return False
     await act.tenants.save_members({wish.member_id: wish.role for wish in changed})
     await act.tenants.remove_members([member.member_id for member in gone])
+    lost = {wish.member_id for wish in changed if wish.role not in TEAM} | {member.member_id for member in gone}
+    await unassign_tickets(act, sorted(lost))
     revision = await act.tenants.bump_revision()
     await act.audit(
         *(_change_entry(wish, people[wish.member_id], before.get(wish.member_id), revision) for wish in changed),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 
+from bridge.actions.change_ticket import unassign_tickets
 from bridge.actions.plan_tenant import ask_for_reconcile
 from bridge.errors import Conflict, HomeserverRefused, NotFound
 from bridge.model.audit import SYSTEM_ACTOR, Actor, AuditEntry
@@ -12,6 +13,7 @@ from bridge.model.json import Json
 from bridge.model.room import MatrixHouse
 from bridge.model.tenant import RoomType
 from bridge.policy.erasure import count, next_step
+from bridge.policy.tickets import nameless
 from bridge.ports import Act, Database, Entropy, Homeserver, Work
 
 RECEIPT_PREFIX = "ers_"
@@ -98,7 +100,9 @@ class ErasePerson:
             # what somebody is alone in for the owner's side of an alliance is not theirs: others have spoken there
             is_shared = room.type is RoomType.ALLIANCE
             if room.personal and not is_shared and room.member_ids == frozenset({member_id}):
-                await act.tenants.save_room(replace(room, archived=True))
+                await act.tenants.save_room(replace(room, archived=True, name=nameless(room)))
+        await act.tickets.forget_words(member_id)
+        await unassign_tickets(act, [member_id])
         await act.tenants.remove_members([member_id])
         details: dict[str, Json] = {"revision": await act.tenants.bump_revision(), "erased": True}
         await act.audit(AuditEntry(action="member.removed", target=member_id, details=details))

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bridge.actions.hear_ticket import HearTicket, is_of_ticket
+from bridge.actions.run_command import RunCommand
 from bridge.errors import BitnexusError, DependencyDown
 from bridge.model.event import InboxItem, MatrixEvent, Outgoing, Receipt
 from bridge.model.ids import PLATFORM, RoomID, RoomKey, TenantID, UserID
@@ -10,6 +12,7 @@ from bridge.model.job import Lane
 from bridge.model.room import MatrixHouse, RoomKind
 from bridge.model.tenant import RoomType
 from bridge.policy.assistant import wants_answer
+from bridge.policy.commands import Command, read_command
 from bridge.policy.drift import is_drift
 from bridge.policy.layout import CREATION_KEY, CREATION_TENANT, lay_out, type_of_key
 from bridge.policy.projection import (
@@ -94,6 +97,8 @@ class HandleMatrixEvents:
 
     async def _handle(self, work: Work, room_id: RoomID, items: Sequence[InboxItem]) -> None:
         kind = await work.rooms.find_kind(room_id) or RoomKind(type="", personal=False)
+        if is_of_ticket(kind) or any(self._command(kind, item.body) for item in items):
+            await work.tenants.lock()  # before any lane: whoever changes a ticket takes locks in this order
         news: list[MatrixEvent] = []
         for item in items:
             try:
@@ -118,21 +123,30 @@ class HandleMatrixEvents:
     async def _project(self, work: Work, kind: RoomKind, body: MatrixEvent) -> Sequence[MatrixEvent]:
         match read_event(body):
             case NewMessage():
-                is_new = await work.messages.add(body)
-                if is_new and wants_answer(body, kind, self.house.bots):
-                    await work.outbox.enqueue(self._question(body))
+                if await work.messages.add(body):
+                    await self._hear(work, kind, body)
             case EditMessage(event_id=event_id, content=content):
                 await work.messages.edit(event_id, edit=body, content=content)
             case RedactMessage(event_id=event_id):
                 await work.messages.redact(event_id, redaction=body)
             case NewState():
-                news = await work.rooms.record_state([body])
-                if news and kind.type == RoomType.DM and has_left(body):
-                    await _let_go(work, body.room_id, UserID(body.state_key or ""))
-                return news
+                return await _record_state(work, kind, body)
             case NoMeaning():
-                pass
+                if is_of_ticket(kind):
+                    await HearTicket(house=self.house).reaction(work, body)
         return ()
+
+    async def _hear(self, work: Work, kind: RoomKind, body: MatrixEvent) -> None:
+        """Take a new message for what it asks of us."""
+        if wants_answer(body, kind, self.house.bots):
+            await work.outbox.enqueue(self._question(body))
+        if command := self._command(kind, body):
+            await RunCommand(house=self.house, work=work, event=body)(command)
+        elif is_of_ticket(kind):
+            await HearTicket(house=self.house).message(work, body)
+
+    def _command(self, kind: RoomKind, body: MatrixEvent | Receipt) -> Command | None:
+        return read_command(body, kind, self.house.bots) if isinstance(body, MatrixEvent) else None
 
     def _question(self, event: MatrixEvent) -> Outgoing:
         return Outgoing(
@@ -152,6 +166,13 @@ class HandleMatrixEvents:
         room = next((desired.rooms.get(key) for key, found in room_ids.items() if found == room_id), None)
         if room and any(is_drift(event, room, self.house.bots) for event in news):
             await work.jobs.enqueue(tenant.revision)
+
+
+async def _record_state(work: Work, kind: RoomKind, event: MatrixEvent) -> Sequence[MatrixEvent]:
+    news = await work.rooms.record_state([event])
+    if news and kind.type == RoomType.DM and has_left(event):
+        await _let_go(work, event.room_id, UserID(event.state_key or ""))
+    return news
 
 
 async def _let_go(work: Work, room_id: RoomID, user_id: UserID) -> None:

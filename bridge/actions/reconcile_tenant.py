@@ -9,6 +9,7 @@ from typing import TypeVar
 import structlog
 
 from bridge.actions.apply_effect import ApplyEffect
+from bridge.actions.open_ticket import send_first_messages
 from bridge.actions.plan_tenant import find_tenant
 from bridge.actions.reconcile_run import Run
 from bridge.errors import BitnexusError, DependencyDown
@@ -67,6 +68,8 @@ class ReconcileTenant:
         if run.reads_everything:
             await self._look_at(run, room_ids.values())
         is_settled = await self._settle(run)
+        async with self.database.work(tenant_id) as work:
+            await send_first_messages(work, self.house)  # everybody who can be is in the rooms now, and sees them
         await self._finish(run, run.outcome(is_settled=is_settled))
         return 1
 

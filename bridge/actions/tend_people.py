@@ -115,6 +115,8 @@ class TendPeople:
             case "tenants":
                 hosts = await self.database.hosts_of_person(task.member_id)
                 await self._ask_tenants({*await self.database.tenant_ids_of_person(task.member_id), *hosts})
+            case "staff":
+                await self._ask_tenants(await self.database.tenants_with_staff_tickets())
             case "hold":
                 await self._take_out(task.member_id)
             case "standing":  # of a tenant's lane

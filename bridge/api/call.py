@@ -10,6 +10,7 @@ from aiohttp import web
 from bridge.actions.change_integration_keys import CreateIntegrationKey, ListIntegrationKeys, RevokeIntegrationKey
 from bridge.actions.change_role import ChangeRole
 from bridge.actions.change_rooms import AddRoom, ArchiveRoom, ChangeRoom
+from bridge.actions.change_ticket import ChangeTicket
 from bridge.actions.erase_person import AskForErasure
 from bridge.actions.explain_membership import ExplainMembership
 from bridge.actions.hold_tenant import Administrator
@@ -17,6 +18,7 @@ from bridge.actions.offboard_tenant import OffboardTenant
 from bridge.actions.open_ai_room import OpenAiRoom
 from bridge.actions.open_direct_chat import OpenDirectChat
 from bridge.actions.open_session import CloseSession, OpenSession
+from bridge.actions.open_ticket import OpenTicket
 from bridge.actions.plan_tenant import PlanTenant
 from bridge.actions.put_alliance import PutAlliance
 from bridge.actions.put_member import PutMember
@@ -27,6 +29,7 @@ from bridge.actions.replace_members import ReplaceMembers
 from bridge.actions.search_people import SearchPeople
 from bridge.actions.show_alliance import ListAlliances, ShowAlliance
 from bridge.actions.show_tenant import ListTenants, RequestReconcile, ShowJob, ShowPerson, ShowTenant
+from bridge.actions.show_tickets import ListStaffTickets, ListTickets, ShowTicket, ShowTicketFigures
 from bridge.actions.speak_on_alliance import SpeakOnAlliance
 from bridge.actions.upsert_tenant import UpsertTenant
 from bridge.errors import InvalidInput
@@ -76,6 +79,12 @@ class Actions:
     speak_on_alliance: SpeakOnAlliance
     show_alliance: ShowAlliance
     list_alliances: ListAlliances
+    open_ticket: OpenTicket
+    change_ticket: ChangeTicket
+    list_tickets: ListTickets
+    show_ticket: ShowTicket
+    list_staff_tickets: ListStaffTickets
+    show_ticket_figures: ShowTicketFigures
     relay_event: RelayEvent
     preview_event: PreviewEvent
     show_delivery: ShowDelivery
@@ -155,6 +164,13 @@ class Call:
         """The credential of a route that only people reach."""
         return _credential_as(self.credential, SessionCredential)
 
+    @property
+    def asker(self) -> SessionCredential | IntegrationCredential:
+        """The credential of a route that people reach, and integrations on behalf of people."""
+        if isinstance(self.credential, IntegrationCredential):
+            return self.credential
+        return _credential_as(self.credential, SessionCredential)
+
 
 def _credential_as(credential: Credential | None, kind: type[B]) -> B:
     if not isinstance(credential, kind):  # pragma: no cover - the route table admits no other
@@ -178,6 +194,7 @@ class Noun(Enum):
     KEYS = "Integration keys"
     SESSIONS = "Sessions"
     PEOPLE = "People"
+    TICKETS = "Tickets"
     EVENTS = "Events"
     OPERATION = "Operation"
 

@@ -11,6 +11,7 @@ from bridge.api import (
     rooms,
     sessions,
     tenants,
+    tickets,
 )
 from bridge.api.call import CredentialKind, Noun, Route
 from bridge.api.shapes import (
@@ -51,11 +52,20 @@ from bridge.api.shapes import (
     UserAnswer,
     UserBody,
 )
+from bridge.api.ticket_shapes import (
+    TicketAnswer,
+    TicketBody,
+    TicketChangeAnswer,
+    TicketChangeBody,
+    TicketFiguresAnswer,
+    TicketItem,
+)
 
 _PLATFORM: frozenset[CredentialKind] = frozenset({"platform"})
 _ADMINISTRATOR: frozenset[CredentialKind] = frozenset({"platform", "session"})
 _INTEGRATION: frozenset[CredentialKind] = frozenset({"integration"})
 _SESSION: frozenset[CredentialKind] = frozenset({"session"})
+_ASKER: frozenset[CredentialKind] = frozenset({"session", "integration"})
 _PAGED = ("after", "limit")
 
 ROUTES: tuple[Route, ...] = (
@@ -149,6 +159,23 @@ ROUTES: tuple[Route, ...] = (
     Route(method="GET", path="/v1/tenants/{tenant_id}/people", handler=people.get_people, noun=Noun.PEOPLE,
           summary="Find people of one's own tenant by the beginning of a word of their name or id",
           credentials=_SESSION, answer=Page[PersonItem], query=("q", *_PAGED)),
+    Route(method="POST", path="/v1/tenants/{tenant_id}/tickets", handler=tickets.post_ticket, noun=Noun.TICKETS,
+          summary="Ask the tenant's own team, or BitNexus's staff, in a room of its own", credentials=_ASKER,
+          body=TicketBody, answer=TicketAnswer, status=201),
+    Route(method="GET", path="/v1/tenants/{tenant_id}/tickets", handler=tickets.get_tickets, noun=Noun.TICKETS,
+          summary="List one's own tickets, and those that ask one's team", credentials=_SESSION,
+          answer=Page[TicketItem], query=("status", "assignee", "mine", *_PAGED)),
+    Route(method="GET", path="/v1/tenants/{tenant_id}/tickets/figures", handler=tickets.get_figures,
+          noun=Noun.TICKETS, summary="Say how many tickets stand how, and how long they take",
+          credentials=_ADMINISTRATOR, answer=TicketFiguresAnswer, query=("days",)),
+    Route(method="GET", path="/v1/tenants/{tenant_id}/tickets/{ticket_id}", handler=tickets.get_ticket,
+          noun=Noun.TICKETS, summary="Show a ticket", credentials=_SESSION, answer=TicketItem),
+    Route(method="PATCH", path="/v1/tenants/{tenant_id}/tickets/{ticket_id}", handler=tickets.patch_ticket,
+          noun=Noun.TICKETS, summary="Close, reopen, assign, hand over or rate a ticket", credentials=_SESSION,
+          body=TicketChangeBody, answer=TicketChangeAnswer),
+    Route(method="GET", path="/v1/tickets", handler=tickets.get_staff_tickets, noun=Noun.TICKETS,
+          summary="List the tickets of all tenants that ask BitNexus's staff", credentials=_SESSION,
+          answer=Page[TicketItem], query=("status", "assignee", *_PAGED)),
     Route(method="POST", path="/v1/events", handler=events.post_event, noun=Noun.EVENTS,
           summary="Put an event of the business into rooms, once", credentials=_INTEGRATION, body=EventBody,
           answer=DeliveriesAnswer, status=202, query=("dry_run",)),

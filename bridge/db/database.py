@@ -21,14 +21,16 @@ from bridge.db.person_tasks import PersonTaskStore
 from bridge.db.rooms import RoomStore
 from bridge.db.tenant_events import TenantEventStore
 from bridge.db.tenants import Elsewhere, TenantStore
+from bridge.db.tickets import TicketStore
 from bridge.errors import DependencyDown, InvalidInput
 from bridge.model.audit import Actor, AuditEntry
 from bridge.model.credential import IntegrationCredential
-from bridge.model.ids import SPACE, AllianceID, JobID, MemberID, RoomID, RoomKey, TenantID, UserID
+from bridge.model.ids import SPACE, AllianceID, JobID, MemberID, RoomID, RoomKey, TenantID, TicketID, UserID
 from bridge.model.job import TenantDue
 from bridge.model.room import Bots
 from bridge.model.standing import Standing
 from bridge.model.tenant import Person, Role, TenantRole, TenantStatus, TenantSummary
+from bridge.model.ticket import TicketStatus
 from bridge.ports import Clock, Queue
 
 _MOST_DUE = 200  # tenants that are looked after at a time
@@ -41,9 +43,19 @@ class MissingAuditRow(RuntimeError):
 class TenantWork:
     """A transaction that sees one tenant; implements the port ``Work``."""
 
-    def __init__(self, connection: Connection, tenant_id: TenantID, bots: Bots, elsewhere: Elsewhere) -> None:
-        self._connection = connection
-        self.woken: set[Queue] = set()
+    def __init__(
+        self,
+        connection: Connection,
+        tenant_id: TenantID,
+        bots: Bots,
+        elsewhere: Elsewhere,
+        *,
+        clock: Clock,
+        woken: set[Queue] | None = None,
+    ) -> None:
+        self._connection, self._tenant_id, self._bots, self._elsewhere = connection, tenant_id, bots, elsewhere
+        self._clock = clock
+        self.woken: set[Queue] = set() if woken is None else woken
         self.person_tasks = PersonTaskStore(connection, tenant_id, self.woken)
         alliance_tasks = AllianceTaskStore(connection, tenant_id, self.woken)
         self.tenants = TenantStore(connection, tenant_id, elsewhere, self.person_tasks, alliance_tasks)
@@ -57,6 +69,19 @@ class TenantWork:
         self.inbox = InboxStore(connection, self.woken)
         self.erasures = ErasureStore(connection, tenant_id)
         self.events = TenantEventStore(connection, tenant_id)
+        self.tickets = TicketStore(connection, tenant_id)
+
+    def on_behalf_of(self, actor: Actor) -> "TenantAct":
+        """Return this same transaction as one that changes something; it wakes whom this one wakes."""
+        return TenantAct(
+            self._connection,
+            self._tenant_id,
+            self._bots,
+            self._elsewhere,
+            actor=actor,
+            clock=self._clock,
+            woken=self.woken,
+        )
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncGenerator[None, None]:
@@ -83,9 +108,10 @@ class TenantAct(TenantWork):
         *,
         actor: Actor,
         clock: Clock,
+        woken: set[Queue] | None = None,
     ) -> None:
-        super().__init__(connection, tenant_id, bots, elsewhere)
-        self._tenant_id, self._actor, self._clock = tenant_id, actor, clock
+        super().__init__(connection, tenant_id, bots, elsewhere, clock=clock, woken=woken)
+        self._actor = actor
         self.is_accounted_for = False
 
     async def audit(self, *entries: AuditEntry) -> None:
@@ -106,7 +132,7 @@ class PostgresDatabase:
     async def work(self, tenant_id: TenantID) -> AsyncGenerator[TenantWork, None]:
         """Open a transaction of the bridge's own bookkeeping, and wake the workers once it is committed."""
         async with self._transaction(tenant_id) as connection:
-            work = TenantWork(connection, tenant_id, self._bots, self._members_elsewhere)
+            work = TenantWork(connection, tenant_id, self._bots, self._members_elsewhere, clock=self._clock)
             yield work
         self._ring(work)
 
@@ -331,6 +357,32 @@ class PostgresDatabase:
                 member_id,
             )
         return frozenset(row["origin"] for row in rows)
+
+    async def staff_tickets(
+        self, *, status: TicketStatus | None, assignee: MemberID | None, after: TicketID | None, limit: int
+    ) -> Sequence[tuple[TenantID, TicketID]]:
+        """Return the tickets of all tenants that ask BitNexus's staff, the oldest first."""
+        async with connection_of(self._system) as connection:
+            rows = await connection.fetch(
+                "SELECT t.tenant_id, t.ticket_id FROM tickets t WHERE t.audience = 'bitnexus'"
+                " AND ($1::text IS NULL OR t.status = $1) AND ($2::text IS NULL OR t.assignee = $2)"
+                " AND ($3::text IS NULL OR (t.opened_at, t.ticket_id) > (SELECT a.opened_at, a.ticket_id FROM tickets a"
+                "  WHERE a.audience = 'bitnexus' AND a.ticket_id = $3))"
+                " ORDER BY t.opened_at, t.ticket_id LIMIT $4",
+                status.value if status else None,
+                assignee,
+                after,
+                limit,
+            )
+        return [(TenantID(row["tenant_id"]), TicketID(row["ticket_id"])) for row in rows]
+
+    async def tenants_with_staff_tickets(self) -> Sequence[TenantID]:
+        """Return the tenants that have asked BitNexus's staff something."""
+        async with connection_of(self._system) as connection:
+            rows = await connection.fetch(
+                "SELECT DISTINCT tenant_id FROM tickets WHERE audience = 'bitnexus' ORDER BY tenant_id"
+            )
+        return [TenantID(row["tenant_id"]) for row in rows]
 
     async def person_of_user(self, user_id: UserID) -> Person | None:
         """Return the person behind a Matrix id; None when it is nobody of ours."""

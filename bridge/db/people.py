@@ -61,6 +61,9 @@ class PeopleStore:
         # the lane of standings first: see the order of locks
         await self._tasks.enqueue("standing", [new.member_id for _, new in changed])
         await self._tasks.end_sessions([new.member_id for old, new in changed if old.active and not new.active])
+        staff = [new.member_id for old, new in changed if old.super_admin or new.super_admin]
+        staff += [person.member_id for person in people if person.member_id not in before and person.super_admin]
+        await self._tasks.enqueue("staff", staff)
 
     async def member_ids(self, user_ids: Sequence[UserID]) -> Mapping[UserID, MemberID]:
         rows = await self._connection.fetch(

@@ -51,7 +51,8 @@ class RoomStore:
     async def _people(self) -> Mapping[UserID, ObservedPerson]:
         members: list[UserID] = await self._connection.fetchval(
             "SELECT array_agg(matrix_id) FROM users WHERE member_id IN (SELECT member_id FROM memberships"
-            " WHERE tenant_id = $1 UNION SELECT unnest(outsider_ids) FROM tenant_rooms WHERE tenant_id = $1)",
+            " WHERE tenant_id = $1 UNION SELECT unnest(outsider_ids) FROM tenant_rooms WHERE tenant_id = $1)"
+            " OR (super_admin AND EXISTS (SELECT FROM tenant_rooms WHERE tenant_id = $1 AND audience = 'bitnexus'))",
             self._tenant_id,
         )
         return await self.observed_people(members or [])

@@ -1,6 +1,7 @@
 """Desired state of one tenant: its settings, rooms and members."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import LiteralString
 
 import msgspec
 
@@ -8,7 +9,18 @@ from bridge.db.alliance_tasks import AllianceTaskStore
 from bridge.db.connection import Connection, rows_of
 from bridge.db.person_tasks import PersonTaskStore
 from bridge.model.ids import MemberID, RoomID, TenantID, UserID
-from bridge.model.tenant import Access, Member, Outsider, Role, Room, RoomType, Tenant, TenantSettings, TenantStatus
+from bridge.model.tenant import (
+    Access,
+    Audience,
+    Member,
+    Outsider,
+    Role,
+    Room,
+    RoomType,
+    Tenant,
+    TenantSettings,
+    TenantStatus,
+)
 
 Elsewhere = Callable[[TenantID], Awaitable[frozenset[MemberID]]]
 """Says which members of a tenant belong to another one that is active: a question across tenants."""
@@ -66,6 +78,8 @@ class TenantStore:
             self._tenant_id,
         )
         outsiders = await self._outsiders({member_id for row in rows for member_id in row["outsider_ids"]})
+        asks_staff = any(row["audience"] == Audience.BITNEXUS.value for row in rows)
+        staff = frozenset((await self._staff()).values()) if asks_staff else frozenset[Outsider]()
         return tuple(
             Room(
                 key=row["key"],
@@ -79,12 +93,13 @@ class TenantStore:
                 archived=row["archived"],
                 group=row["group_name"],
                 avatar_url=row["avatar_url"],
-                outsiders=frozenset(
-                    outsiders[member_id] for member_id in row["outsider_ids"] if member_id in outsiders
-                ),
+                outsiders=frozenset(outsiders[member_id] for member_id in row["outsider_ids"] if member_id in outsiders)
+                if row["audience"] != Audience.BITNEXUS.value
+                else staff,
                 read_only=row["read_only"],
                 blocked=row["blocked"],
                 partner_tenant_id=row["partner_tenant_id"],
+                audience=Audience(row["audience"]) if row["audience"] else None,
             )
             for row in rows
         )
@@ -92,9 +107,16 @@ class TenantStore:
     async def _outsiders(self, member_ids: Collection[MemberID]) -> Mapping[MemberID, Outsider]:
         if not member_ids:
             return {}
+        return await self._outsiders_who("member_id = ANY($1)", list(member_ids))
+
+    async def _staff(self) -> Mapping[MemberID, Outsider]:
+        """Return BitNexus's staff, who answer the tickets that ask it."""
+        return await self._outsiders_who("super_admin AND status = 'active'")
+
+    async def _outsiders_who(self, condition: LiteralString, *values: object) -> Mapping[MemberID, Outsider]:
         rows = await self._connection.fetch(
-            "SELECT member_id, matrix_id, display_name, status, avatar_url FROM users WHERE member_id = ANY($1)",
-            list(member_ids),
+            f"SELECT member_id, matrix_id, display_name, status, avatar_url FROM users WHERE {condition}",  # noqa: S608 - a literal of ours
+            *values,
         )
         return {
             row["member_id"]: Outsider(
@@ -163,11 +185,11 @@ class TenantStore:
     async def _save_rooms(self, rooms: Sequence[tuple[int, Room]]) -> None:
         await self._connection.executemany(
             "INSERT INTO tenant_rooms (tenant_id, key, position, type, name, topic, access, optional, member_ids,"
-            " personal, archived, group_name, avatar_url, outsider_ids, read_only)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+            " personal, archived, group_name, avatar_url, outsider_ids, read_only, audience)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
             " ON CONFLICT (tenant_id, key) DO UPDATE SET position = $3, type = $4, name = $5, topic = $6, access = $7,"
             " optional = $8, member_ids = $9, personal = $10, archived = $11, group_name = $12, avatar_url = $13,"
-            " outsider_ids = $14, read_only = $15",
+            " outsider_ids = $14, read_only = $15, audience = $16",
             [
                 (
                     self._tenant_id,
@@ -183,8 +205,10 @@ class TenantStore:
                     room.archived,
                     room.group,
                     room.avatar_url,
-                    sorted(outsider.member_id for outsider in room.outsiders),
+                    # a ticket's are derived anew each time
+                    [] if room.audience else sorted(outsider.member_id for outsider in room.outsiders),
                     room.read_only,
+                    room.audience.value if room.audience else None,
                 )
                 for position, room in rooms
             ],

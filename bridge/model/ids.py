@@ -20,6 +20,7 @@ __all__ = [
     "RoomID",
     "RoomKey",
     "TenantID",
+    "TicketID",
     "TxnID",
     "UserID",
     "alliance_key",
@@ -43,6 +44,7 @@ JobID = NewType("JobID", str)
 EffectID = NewType("EffectID", str)
 OutboxID = NewType("OutboxID", int)
 DeliveryID = NewType("DeliveryID", str)
+TicketID = NewType("TicketID", str)
 TxnID = NewType("TxnID", str)
 AccessToken = NewType("AccessToken", str)
 

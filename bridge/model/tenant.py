@@ -50,6 +50,13 @@ class Access(StrEnum):
     INVITE = "invite"
 
 
+class Audience(StrEnum):
+    """Whom a support ticket asks: the tenant's own support people, or BitNexus's staff."""
+
+    TEAM = "team"
+    BITNEXUS = "bitnexus"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outsider:
     """A person in a room of a tenant that they do not belong to: of a partner in an alliance, or of BitNexus's staff.
@@ -88,6 +95,8 @@ class Room:
     """Of a direct chat: whether one of the two blocks the other."""
     partner_tenant_id: TenantID | None = None
     """In an alliance's room: the tenant that those from outside belong to; it follows from the alliance."""
+    audience: Audience | None = None
+    """Whom the ticket asks whose room it is; its people are derived from it, and None for all other rooms."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

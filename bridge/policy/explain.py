@@ -7,8 +7,9 @@ from bridge.model.alliance import Alliance
 from bridge.model.effect import CreateRoom, Effect, JoinUser, RemoveUser, SetState
 from bridge.model.ids import SPACE, MemberID, RoomID, RoomKey, UserID, group_of_key
 from bridge.model.room import Bots, Desired, DesiredRoom, Membership, Observed, ObservedMembership, ObservedRoom
-from bridge.model.tenant import Access, Member, Room, Tenant, TenantStatus
+from bridge.model.tenant import Access, Audience, Member, Room, Tenant, TenantStatus
 from bridge.policy.alliances import sentences
+from bridge.policy.membership import answers
 from bridge.policy.power_levels import LEVELS, level_of
 from bridge.policy.templates import TEMPLATES
 
@@ -157,6 +158,8 @@ def _of_room(asked: Question) -> Iterator[Reason]:
         yield from _of_space(asked)
     elif room.archived:
         yield Reason(code="room_archived", sentence="the room is archived: nobody is in it")
+    elif room.audience is not None:
+        yield _of_ticket(room, room.audience, asked)
     elif room.access is Access.TENANT:
         optional = "; who leaves it is let go" if room.optional else ""
         yield Reason(code="room_for_everybody", sentence=f"everybody of the tenant belongs in the room{optional}")
@@ -166,6 +169,19 @@ def _of_room(asked: Question) -> Iterator[Reason]:
         yield Reason(
             code="not_listed_in_room", sentence="the room is for those whom it lists, and it does not list them"
         )
+
+
+def _of_ticket(room: Room, audience: Audience, asked: Question) -> Reason:
+    if asked.member_id in room.member_ids:
+        return Reason(code="ticket_opener", sentence="they opened the ticket whose room it is")
+    is_staff = any(outsider.member_id == asked.member_id for outsider in room.outsiders)
+    if is_staff or (asked.member is not None and answers(asked.member, room)):
+        if audience is Audience.TEAM:
+            return Reason(code="ticket_team", sentence="the ticket asks the tenant's team, and they are of it")
+        return Reason(code="ticket_bitnexus", sentence="the ticket asks BitNexus's staff, and they are of it")
+    return Reason(
+        code="ticket_of_others", sentence="the ticket is for its opener and those whom it asks, and they are neither"
+    )
 
 
 def _of_space(asked: Question) -> Iterator[Reason]:

@@ -1,13 +1,13 @@
 """Lay out a tenant: which rooms stand in Matrix, with which state and whom (contract: section 3)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bridge.model.effect import CreateRoom, pending_room_id
 from bridge.model.ids import SPACE, RoomID, RoomKey, group_key, group_of_key
 from bridge.model.json import Json, JsonObject
 from bridge.model.room import Desired, DesiredRoom, MatrixHouse, StateKey
-from bridge.model.tenant import Access, Member, Outsider, Room, RoomType, Tenant, TenantStatus
+from bridge.model.tenant import Access, Audience, Member, Outsider, Room, RoomType, Tenant, TenantStatus
 from bridge.policy.membership import (
     active_members,
     bots_of_room,
@@ -16,7 +16,7 @@ from bridge.policy.membership import (
     people_of_room,
     people_of_space,
 )
-from bridge.policy.power_levels import power_levels
+from bridge.policy.power_levels import closed_ticket_levels, power_levels
 from bridge.policy.templates import TEMPLATES
 
 ROOM_MARKER = "com.bitnexus.room"
@@ -156,7 +156,8 @@ def _room(ground: _Ground, room: Room) -> DesiredRoom:
     if room.type is RoomType.DM:
         return _direct_chat(ground, room)
     people = people_of_room(ground.tenant, room)
-    has_staff = TEMPLATES[room.type].has_staff
+    # whoever asks BitNexus has no power over its staff
+    has_staff = TEMPLATES[room.type].has_staff and room.audience is not Audience.BITNEXUS
     staff = (member for member in active_members(ground.tenant) if has_staff and member.user_id in people)
     is_grouped = room.group and not room.archived and not room.personal
     state: dict[StateKey, JsonObject] = {
@@ -164,7 +165,7 @@ def _room(ground: _Ground, room: Room) -> DesiredRoom:
         ("m.room.topic", ""): {"topic": room.topic},
         ("m.room.join_rules", ""): _join_rules(ground, is_closed=room.access is Access.INVITE or room.archived),
         ("m.room.history_visibility", ""): {"history_visibility": _history_visibility(room)},
-        ("m.room.power_levels", ""): power_levels(ground.house, room.type, staff, is_read_only=room.read_only),
+        ("m.room.power_levels", ""): _power_levels(ground, room, staff),
         **({} if _is_shared(room) else _place(ground, group_key(room.group) if is_grouped else SPACE)),
         (ROOM_MARKER, ""): {**_marker(ground, room.key, room.type.value), **_admission(ground.tenant, room)},
     }
@@ -177,6 +178,11 @@ def _room(ground: _Ground, room: Room) -> DesiredRoom:
         archived=room.archived,
         takes_back=room.personal or (room.access is Access.TENANT and not room.optional),
     )
+
+
+def _power_levels(ground: _Ground, room: Room, staff: Iterable[Member]) -> JsonObject:
+    levels = power_levels(ground.house, room.type, staff, is_read_only=room.read_only)
+    return closed_ticket_levels(levels) if room.audience and room.read_only else levels
 
 
 def _common_state(name: str, avatar_url: str) -> dict[StateKey, JsonObject]:

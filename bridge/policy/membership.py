@@ -2,10 +2,12 @@
 
 from bridge.model.ids import UserID
 from bridge.model.room import Bots
-from bridge.model.tenant import Access, Member, Outsider, Room, RoomType, Tenant, TenantStatus
+from bridge.model.tenant import Access, Audience, Member, Outsider, Role, Room, RoomType, Tenant, TenantStatus
 from bridge.policy.templates import TEMPLATES
 
 _BOTH = 2
+TEAM = frozenset({Role.OWNER, Role.ADMIN, Role.MODERATOR})
+"""Whose role makes them the tenant's own support people."""
 
 
 def people_of_space(tenant: Tenant) -> frozenset[UserID]:
@@ -19,8 +21,19 @@ def people_of_room(tenant: Tenant, room: Room) -> frozenset[UserID]:
         return frozenset()
     if room.access is Access.TENANT:
         return people_of_space(tenant)
-    listed = frozenset(m.user_id for m in active_members(tenant) if m.member_id in room.member_ids)
+    listed = frozenset(m.user_id for m in active_members(tenant) if m.member_id in room.member_ids or answers(m, room))
     return listed | frozenset(outsider.user_id for outsider in outsiders_of_room(tenant, room))
+
+
+def answers(member: Member, room: Room) -> bool:
+    """Say whether a member answers the ticket whose room it is: of the team by their role, or as BitNexus's staff."""
+    match room.audience:
+        case Audience.TEAM:
+            return member.role in TEAM
+        case Audience.BITNEXUS:
+            return any(outsider.member_id == member.member_id for outsider in room.outsiders)
+        case None:
+            return False
 
 
 def outsiders_of_room(tenant: Tenant, room: Room) -> tuple[Outsider, ...]:
@@ -59,13 +72,14 @@ def active_members(tenant: Tenant) -> tuple[Member, ...]:
 
 
 def bots_of_room(bots: Bots, room: Room) -> frozenset[UserID]:
-    """Return the bots of a room: both creators, and those that its template has; the relay in no person's own room.
+    """Return the bots of a room: both creators, and those that its template has.
 
-    A direct chat is made by our creator alone: the other creator has its power without being inside.
+    Of the rooms that are people's own the relay is in tickets alone. A direct chat is made by our creator alone: the
+    other creator has its power without being inside.
     """
     if room.type is RoomType.DM:
         return frozenset({bots.creator})
     template = TEMPLATES[room.type]
     assistant = {bots.assistant} if template.has_assistant else set[UserID]()
-    relay = {bots.relay} if template.has_relay and not room.personal else set[UserID]()
+    relay = {bots.relay} if template.has_relay and (room.audience or not room.personal) else set[UserID]()
     return bots.creators | assistant | relay

@@ -46,6 +46,13 @@ def power_levels(
     }
 
 
+def closed_ticket_levels(levels: JsonObject) -> JsonObject:
+    """Return the levels of a closed ticket: our bots may still ask how it was, and everybody answers by a reaction."""
+    events = levels["events"]
+    assert isinstance(events, Mapping)  # noqa: S101 - as power_levels makes it
+    return {**levels, "events_default": BOT_LEVEL, "events": {**events, "m.reaction": 0}}
+
+
 def _most_that_fit(listed: Sequence[Member]) -> int:
     longest = max((len(member.user_id) for member in listed), default=0)
     return min(MAX_LISTED, _PEOPLE_BYTES // (longest + _ENTRY_BYTES))

@@ -288,6 +288,9 @@ class FakePeople(Store):
         ]
         await self._tasks.enqueue("standing", [new.member_id for _, new in changed])
         await self._tasks.end_sessions([new.member_id for old, new in changed if old.active and not new.active])
+        staff = [new.member_id for old, new in changed if old.super_admin or new.super_admin]
+        staff += [new.member_id for new in people if before[new.member_id] is None and new.super_admin]
+        await self._tasks.enqueue("staff", staff)
 
     async def are_blocking(self, one: MemberID, other: MemberID) -> bool:
         return bool({(one, other), (other, one)} & self._memory.blocks)

@@ -22,6 +22,7 @@ from bridge.model.ids import (
     RoomID,
     RoomKey,
     TenantID,
+    TicketID,
     UserID,
 )
 from bridge.model.job import Job, JobOutcome, Lane
@@ -29,7 +30,9 @@ from bridge.model.json import JsonObject
 from bridge.model.room import Observed, ObservedMembership, ObservedPerson, ObservedRoom, RoomKind
 from bridge.model.standing import PersonTask
 from bridge.model.tenant import (
+    Audience,
     Member,
+    Outsider,
     Person,
     Role,
     Room,
@@ -38,6 +41,7 @@ from bridge.model.tenant import (
     TenantStatus,
 )
 from bridge.model.tenant_event import TenantEvent
+from bridge.model.ticket import Ticket
 from bridge.ports import Clock
 
 if TYPE_CHECKING:
@@ -86,6 +90,9 @@ class Memory:
     erasures: dict[str, Erasure] = field(default_factory=dict)
     blocks: set[tuple[MemberID, MemberID]] = field(default_factory=set)
     events: list[tuple[TenantID, datetime, TenantEvent]] = field(default_factory=list)
+    tickets: dict[tuple[TenantID, TicketID], Ticket] = field(default_factory=dict)
+    first_messages: dict[tuple[TenantID, TicketID], str] = field(default_factory=dict)
+    ticket_digests: dict[tuple[TenantID, TicketID], bytes] = field(default_factory=dict)
     person_tasks: list[tuple[str, PersonTask]] = field(default_factory=list)
     buried: list[tuple[PersonTask, str]] = field(default_factory=list)
     task_number: int = 0
@@ -136,7 +143,19 @@ class FakeTenants(Store):
 
     async def find(self) -> Tenant | None:
         tenant = self._memory.tenants.get(self._tenant_id)
-        return replace(tenant, members=tuple(self._members())) if tenant else None
+        if tenant is None:
+            return None
+        rooms = tuple(self._with_staff(room) for room in tenant.rooms)
+        return replace(tenant, members=tuple(self._members()), rooms=rooms)
+
+    def _with_staff(self, room: Room) -> Room:
+        if room.audience is not Audience.BITNEXUS:
+            return room
+        staff = [person for person in self._memory.people.values() if person.super_admin and person.active]
+        outsiders = (
+            Outsider(member_id=who.member_id, user_id=who.user_id, display_name=who.display_name) for who in staff
+        )
+        return replace(room, outsiders=frozenset(outsiders))
 
     async def find_members(self) -> tuple[TenantStatus, Sequence[Member]] | None:
         tenant = self._memory.tenants.get(self._tenant_id)

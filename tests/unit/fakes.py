@@ -21,17 +21,20 @@ from bridge.model.ids import (
     RoomID,
     RoomKey,
     TenantID,
+    TicketID,
     UserID,
 )
 from bridge.model.job import Lane, TenantDue
 from bridge.model.standing import Standing
 from bridge.model.tenant import (
+    Audience,
     Person,
     Tenant,
     TenantRole,
     TenantStatus,
     TenantSummary,
 )
+from bridge.model.ticket import TicketStatus
 from tests.unit.fake_alliances import FakeAlliances
 from tests.unit.fake_edges import FakeClock
 from tests.unit.fake_erasures import FakeErasures
@@ -39,6 +42,7 @@ from tests.unit.fake_person_tasks import FakePersonTasks
 from tests.unit.fake_queues import FakeInbox, FakeJobs, FakeKeys, FakeOutbox, FakePeople
 from tests.unit.fake_stores import FakeMessages, FakeRooms, FakeTenants, Memory
 from tests.unit.fake_tenant_events import FakeTenantEvents
+from tests.unit.fake_tickets import FakeTickets
 
 
 class FakeWork:
@@ -59,6 +63,10 @@ class FakeWork:
         self.inbox = FakeInbox(database, tenant_id)
         self.erasures = FakeErasures(database, tenant_id)
         self.events = FakeTenantEvents(database, tenant_id)
+        self.tickets = FakeTickets(database, tenant_id)
+
+    def on_behalf_of(self, actor: Actor) -> "FakeWork":
+        return FakeWork(self._database, self._tenant_id, actor)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -217,6 +225,24 @@ class FakeDatabase:
         mine = await self.tenants_of_person(member_id) if member_id else self.memory.tenants.values()
         tenants = [self.memory.tenants[found.tenant_id] for found in mine]
         return frozenset(origin for tenant in tenants for origin in tenant.settings.allowed_origins)
+
+    async def staff_tickets(
+        self, *, status: TicketStatus | None, assignee: MemberID | None, after: TicketID | None, limit: int
+    ) -> Sequence[tuple[TenantID, TicketID]]:
+        found = [
+            (tenant_id, ticket)
+            for (tenant_id, _), ticket in self.memory.tickets.items()
+            if ticket.audience is Audience.BITNEXUS
+            and (status is None or ticket.status is status)
+            and (assignee is None or ticket.assignee == assignee)
+        ]
+        found.sort(key=lambda pair: (pair[1].opened_at, pair[1].ticket_id))
+        names = [(tenant_id, ticket.ticket_id) for tenant_id, ticket in found]
+        start = next((place + 1 for place, (_, name) in enumerate(names) if name == after), 0)
+        return names[start:][:limit]
+
+    async def tenants_with_staff_tickets(self) -> Sequence[TenantID]:
+        return sorted({who for (who, _), t in self.memory.tickets.items() if t.audience is Audience.BITNEXUS})
 
     async def person_of_user(self, user_id: UserID) -> Person | None:
         return next((person for person in self.memory.people.values() if person.user_id == user_id), None)
