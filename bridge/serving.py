@@ -33,6 +33,7 @@ from bridge.actions.show_alliance import ListAlliances, ShowAlliance
 from bridge.actions.show_tenant import ListTenants, RequestReconcile, ShowJob, ShowPerson, ShowTenant
 from bridge.actions.show_tickets import ListStaffTickets, ListTickets, ShowTicket, ShowTicketFigures
 from bridge.actions.speak_on_alliance import SpeakOnAlliance
+from bridge.actions.start_chat import StartChat
 from bridge.actions.upsert_tenant import UpsertTenant
 from bridge.actions.watch_alliance import WatchAlliance
 from bridge.api.auth import Authenticator
@@ -63,6 +64,7 @@ def appservice_app(config: Config, house: MatrixHouse, database: Database, store
         module_secret=config.appservice.module_secret,
         store=store,
         decide_login=decide_login,
+        start_chat=StartChat(database=database, open_direct_chat=OpenDirectChat(database=database, house=house)),
     ).add_to(app)
     return app
 

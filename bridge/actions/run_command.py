@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from bridge.actions.change_ticket import change_ticket_in, sides_in
 from bridge.actions.hear_ticket import time_of
+from bridge.actions.open_direct_chat import open_direct_chat
 from bridge.actions.open_ticket import Question, new_ticket_id, open_ticket
+from bridge.actions.plan_tenant import ask_for_reconcile
 from bridge.errors import Forbidden, InvalidInput, NotFound
 from bridge.model.audit import Actor
 from bridge.model.event import MatrixEvent, Outgoing
@@ -39,6 +41,7 @@ class RunCommand:
             "close": self._close,
             "reopen": self._reopen,
             "assign": self._assign,
+            "dm": self._dm,
         }
         act = acts.get(command.name)
         try:
@@ -102,12 +105,24 @@ class RunCommand:
         return await self._change(ticket, TicketWish(status=TicketStatus.OPEN), member_id, "open again")
 
     async def _assign(self, command: Command, member_id: MemberID) -> str:
-        user_id = person_of(command)
-        found = (await self.work.people.member_ids([user_id])).get(user_id) if user_id else None
+        found = await self._person_of(command)
         if found is None:
             raise InvalidInput("say who answers it: !assign @person")
         ticket = await self.work.tickets.find_in_room(self.event.room_id)
         return await self._change(ticket, TicketWish(assignee=found), member_id, "assigned")
+
+    async def _dm(self, command: Command, member_id: MemberID) -> str:
+        found = await self._person_of(command)
+        if found is None:
+            raise InvalidInput("say with whom: !dm @person")
+        act = self.work.on_behalf_of(Actor.person(member_id))
+        await open_direct_chat(act, member_id, found)
+        await ask_for_reconcile(act, self.house)
+        return "Your direct chat is about to stand in your list."
+
+    async def _person_of(self, command: Command) -> MemberID | None:
+        user_id = person_of(command)
+        return (await self.work.people.member_ids([user_id])).get(user_id) if user_id else None
 
     async def _change(self, ticket: Ticket | None, wish: TicketWish, member_id: MemberID, state: str) -> str:
         sides: Sides = await sides_in(self.work, ticket, member_id) if ticket else frozenset()

@@ -49,5 +49,5 @@ async def post_ai_room(call: Call) -> AiRoomAnswer:
 async def post_direct_chat(call: Call) -> DirectChatAnswer:
     """Open a direct chat, or find the one that there is."""
     other = parse_member_id(call.body_as(DirectChatBody).user_id)
-    key, room_id, change = await call.actions.open_direct_chat(call.tenant_id, other, credential=call.session)
+    key, room_id, change = await call.actions.open_direct_chat(call.tenant_id, other, asker=call.session.member_id)
     return DirectChatAnswer(key=key, room_id=room_id, revision=change.revision, job_id=change.job_id)

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from aiohttp import web
 
 from bridge.actions.decide_login import DecideLogin
+from bridge.actions.start_chat import StartChat
 from bridge.errors import BitnexusError, MalformedJson, MissingCredential, NotFound, TooLarge, UnknownCredential
 from bridge.matrix.events import parse_transaction
 from bridge.model.credential import secret_sha256
@@ -23,9 +24,11 @@ Store = Callable[[InboxItems, Sequence[tuple[str, str]]], Awaitable[int]]
 class AppserviceEndpoints:
     """The application service API (Matrix specification), by token in the header alone."""
 
-    def __init__(self, *, hs_token: str, module_secret: str, store: Store, decide_login: DecideLogin) -> None:
+    def __init__(
+        self, *, hs_token: str, module_secret: str, store: Store, decide_login: DecideLogin, start_chat: StartChat
+    ) -> None:
         self._hs_token, self._module_secret = hs_token, module_secret
-        self._store, self._decide_login = store, decide_login
+        self._store, self._decide_login, self._start_chat = store, decide_login, start_chat
 
     def add_to(self, app: web.Application) -> None:
         """Add the routes."""
@@ -34,6 +37,7 @@ class AppserviceEndpoints:
         app.router.add_get("/_matrix/app/v1/rooms/{room_alias}", self.get_absent)
         app.router.add_post("/_matrix/app/v1/ping", self.post_ping)
         app.router.add_post("/_bitnexus/policy/login", self.post_login)
+        app.router.add_post("/_bitnexus/policy/direct_chat", self.post_direct_chat)
 
     async def put_transaction(self, request: web.Request) -> web.Response:
         """Answer 200 once everything is committed; a transaction that comes again stores nothing twice."""
@@ -68,6 +72,16 @@ class AppserviceEndpoints:
             raise MalformedJson('the body must be {"user_id": "@..."}') from None
         sentence = await self._decide_login(UserID(str(user_id)))
         return web.json_response({"allow": sentence is None, "sentence": sentence or ""})
+
+    async def post_direct_chat(self, request: web.Request) -> web.Response:
+        """Make the chat that somebody starts in their client; the client's own room is refused in any case."""
+        _check_token(request, self._module_secret)
+        try:
+            body = await request.json()
+            user_id, invitees = UserID(str(body["user_id"])), [UserID(str(found)) for found in list(body["invitees"])]
+        except (ValueError, KeyError, TypeError):
+            raise MalformedJson('the body must be {"user_id": "@...", "invitees": ["@..."]}') from None
+        return web.json_response({"allow": False, "sentence": await self._start_chat(user_id, invitees)})
 
 
 @web.middleware

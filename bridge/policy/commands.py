@@ -11,18 +11,19 @@ from bridge.model.room import Bots, RoomKind
 from bridge.model.tenant import Audience, RoomType
 from bridge.policy.projection import DELIVERY_ID, NewMessage, read_event
 
-CommandName = Literal["ticket", "close", "reopen", "assign", "help", "unknown"]
+CommandName = Literal["ticket", "close", "reopen", "assign", "dm", "help", "unknown"]
 
 HELP = (
     "!ticket <subject> asks your team, !ticket bitnexus: <subject> asks BitNexus; what follows on further lines is the"
     " first message. !close closes the ticket whose room you are in, !assign @person gives it to somebody,"
-    " !reopen <number> opens one of your tickets again. !help says this."
+    " !reopen <number> opens one of your tickets again. !dm @person opens a direct chat. !help says this."
 )
 _NAMES: Mapping[str, CommandName] = {
     "ticket": "ticket",
     "close": "close",
     "reopen": "reopen",
     "assign": "assign",
+    "dm": "dm",
     "help": "help",
 }
 _MAX_SUBJECT = 180

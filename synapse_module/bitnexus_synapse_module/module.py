@@ -84,7 +84,7 @@ class BitnexusModule:
 
     async def on_create_room(self, requester: Requester, config: JsonDict, is_requester_admin: bool) -> None:
         """Decide about a createRoom request before anything of it happens."""
-        decision = await pass_gate("on_create_room", self._decide_creation(requester.user.to_string(), config))
+        decision = await pass_gate("on_create_room", self._decide_new_room(requester.user.to_string(), config))
         if not decision.allowed:
             _raise_refusal(decision)
 
@@ -155,6 +155,17 @@ class BitnexusModule:
 
     async def _decide_creation(self, user_id: str, room_config: JsonDict) -> Decision:
         return rules.decide_creation(user_id, room_config, self._ours)
+
+    async def _decide_new_room(self, user_id: str, room_config: JsonDict) -> Decision:
+        """Decide as about any creation; a direct chat that a person starts is made by the bridge instead.
+
+        Synapse asks here first of all, and once: whether a room may be made it asks again, below.
+        """
+        decision = await self._decide_creation(user_id, room_config)
+        if decision.reason is not Refusal.DIRECT_CHAT:
+            return decision
+        answer = await self._policy.start_chat(user_id, rules.invitees_of(room_config))
+        return answer if answer.reason is Refusal.BRIDGE_DENIES else decision
 
     async def _decide_join(self, user_id: str, room_id: str) -> Decision:
         return rules.decide_join(user_id, await self._state.read_room(room_id, user_id), self._ours)

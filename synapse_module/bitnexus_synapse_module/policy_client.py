@@ -72,7 +72,11 @@ class PolicyClient:
         """Ask whether this person may sign in at present."""
         return await self._ask("login", {"user_id": user_id})
 
-    async def _ask(self, question: str, about: Mapping[str, str]) -> Decision:
+    async def start_chat(self, user_id: str, invitees: list[str]) -> Decision:
+        """Have the bridge make the direct chat that a person starts; its answer is what they are told."""
+        return await self._ask("direct_chat", {"user_id": user_id, "invitees": invitees})
+
+    async def _ask(self, question: str, about: Mapping[str, object]) -> Decision:
         exchange = self._exchange(question, json.dumps(about).encode("utf-8"))
         exchange.addTimeout(self._timeout_seconds, self._reactor, _time_out)
         try:

@@ -126,6 +126,11 @@ def decide_creation(user_id: str, room_config: Mapping[str, object], ours: Ours)
     return Decision(Grant.BY_US)
 
 
+def invitees_of(room_config: Mapping[str, object]) -> list[str]:
+    """Return whom a createRoom request invites."""
+    return list(_texts(room_config.get("invite")))
+
+
 def decide_use(user_id: str, ours: Ours, *, is_expired: bool) -> Decision:
     """Decide whether an account may be used now, by sessions that it has."""
     if user_id in ours:

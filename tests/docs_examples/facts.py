@@ -61,7 +61,9 @@ def synapse_routes() -> set[tuple[str, str]]:
     """Return the routes of the listener for Synapse."""
     app = web.Application()
     nothing: Any = None
-    AppserviceEndpoints(hs_token="", module_secret="", store=nothing, decide_login=nothing).add_to(app)
+    AppserviceEndpoints(hs_token="", module_secret="", store=nothing, decide_login=nothing, start_chat=nothing).add_to(
+        app
+    )
     found = {(route.method, route.resource.canonical) for route in app.router.routes() if route.resource is not None}
     return {(method, path) for method, path in found if method != "HEAD"}
 
