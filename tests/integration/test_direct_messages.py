@@ -1,6 +1,7 @@
 """Direct chats on a real Synapse: two members and nobody else, whatever becomes of the two."""
 
 import asyncio
+import uuid
 from typing import Any
 from urllib.parse import quote
 
@@ -33,7 +34,7 @@ async def inside(client: Client, room_id: str) -> set[str]:
 
 async def say(client: Client, room_id: str, text: str) -> int:
     body = {"msgtype": "m.text", "body": text}
-    reply = await client.call("PUT", f"v3/rooms/{quote(room_id)}/send/m.room.message/{abs(hash(text))}", body)
+    reply = await client.call("PUT", f"v3/rooms/{quote(room_id)}/send/m.room.message/{uuid.uuid4().hex}", body)
     return reply.status
 
 
@@ -161,3 +162,61 @@ async def members_listed(backend: Backend, tenant_id: str) -> int:
     """Return how many of the two the plan would bring back into their chat."""
     plan = await backend.ok("GET", f"/v1/tenants/{tenant_id}/plan")
     return sum(effect["kind"] == "join_user" for effect in plan["effects"])
+
+
+# --- started in Element ---------------------------------------------------------------------------------------------
+
+
+def chat_as_element_starts_it(*invitees: str) -> dict[str, Any]:
+    """Return what Element Web sends to ``/createRoom`` when somebody chooses a person to talk to."""
+    return {
+        "preset": "trusted_private_chat",
+        "visibility": "private",
+        "invite": list(invitees),
+        "is_direct": True,
+        "initial_state": [
+            {"type": "m.room.guest_access", "state_key": "", "content": {"guest_access": "can_join"}},
+        ],
+    }
+
+
+async def direct_rooms(client: Client) -> dict[str, str]:
+    return {key: room_id for key, room_id in (await client.rooms()).items() if key.startswith("dm_")}
+
+
+async def test_a_chat_started_in_element_is_made_by_us_and_found_again(backend: Backend) -> None:
+    tenant_id = await backend.new_tenant(ann="owner", bob="member")
+    ann, bob = [await backend.sign_in(member_id(tenant_id, name)) for name in ("ann", "bob")]
+    told = await ann.call("POST", "v3/createRoom", chat_as_element_starts_it(bob.matrix_id))
+    assert (told.status, told.body["error"]) == (403, "Your chat with Bob is ready in your list.")
+    found = await until(lambda: direct_rooms(bob), lambda rooms: len(rooms) == 1, seconds=5)
+    assert await direct_rooms(ann) == found
+    (room_id,) = found.values()
+    await until(lambda: inside(ann, room_id), lambda present: present == {ann.matrix_id, bob.matrix_id})
+    again = await bob.call("POST", "v3/createRoom", chat_as_element_starts_it(ann.matrix_id))
+    assert (again.status, again.body["error"]) == (403, "Your chat with Ann is ready in your list.")
+    await backend.settle(tenant_id)
+    assert await direct_rooms(bob) == found
+
+
+async def test_what_is_not_between_two_people_of_a_tenant_is_refused_with_a_sentence(backend: Backend) -> None:
+    tenant_id, foreign = await backend.new_tenant(ann="owner", bob="member"), await backend.new_tenant(gus="owner")
+    ann, bob = [await backend.sign_in(member_id(tenant_id, name)) for name in ("ann", "bob")]
+    gus = await backend.sign_in(member_id(foreign, "gus"))
+    absent = f"@u_nobody:{backend.stack['server_name']}"
+    for invitees, sentence in (
+        ((gus.matrix_id,), "You cannot start a chat with this person."),
+        ((absent,), "You cannot start a chat with this person."),
+        ((bob.matrix_id, gus.matrix_id), "A chat is between two people."),
+        ((ann.matrix_id,), "A chat is between two people."),
+        ((), "A chat is between two people."),
+    ):
+        told = await ann.call("POST", "v3/createRoom", chat_as_element_starts_it(*invitees))
+        assert told.status == 403
+        assert told.body["error"].startswith(sentence)
+    await backend.finish(
+        await backend.ok("PUT", f"/v1/tenants/{tenant_id}", {"name": "Quiet", "settings": {"dms": False}})
+    )
+    told = await ann.call("POST", "v3/createRoom", chat_as_element_starts_it(bob.matrix_id))
+    assert (told.status, told.body["error"]) == (403, "Direct chats are switched off in your organisation.")
+    assert await direct_rooms(ann) == {}
