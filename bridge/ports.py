@@ -38,7 +38,7 @@ from bridge.model.ids import (
 )
 from bridge.model.job import Job, JobOutcome, Lane, OpenJob, Result, TenantDue
 from bridge.model.json import JsonObject
-from bridge.model.room import Observed, ObservedPerson, RoomKind
+from bridge.model.room import DirectChat, Observed, ObservedPerson, RoomKind
 from bridge.model.session import Login, Turn, VerifiedToken
 from bridge.model.standing import PersonTask, Standing, TaskKind
 from bridge.model.stream import RepairReason, StreamEnds, StreamName, StreamPage
@@ -95,6 +95,10 @@ class Rooms(Protocol):
 
     async def rooms_of(self, user_id: UserID) -> Sequence[RoomID]:
         """Return the rooms that somebody is in or invited to, the space first."""
+        ...
+
+    async def direct_chats(self, user_id: UserID) -> Sequence[DirectChat]:
+        """Return the direct chats that a person was ever in."""
         ...
 
     async def find_kind(self, room_id: RoomID) -> RoomKind | None: ...
@@ -295,7 +299,7 @@ class PersonTasks(Protocol):
     async def pending(self, lane_key: str, *, limit: int) -> Sequence[PersonTask]: ...
 
     async def is_waiting(self, member_id: MemberID) -> bool:
-        """Say whether anything is yet to be done of a person, by whatever lane."""
+        """Say whether anything is yet to be done that may end a person's sessions, by whatever lane."""
         ...
 
     async def finish(self, lane: Lane, tasks: Sequence[PersonTask]) -> None:
@@ -714,6 +718,12 @@ class Homeserver(Protocol):
         ...
 
     async def leave(self, room_id: RoomID, user_id: UserID) -> None: ...
+
+    async def account_data(self, user_id: UserID, data_type: str) -> JsonObject:
+        """Return what a person's clients keep under a type; empty where they keep nothing."""
+        ...
+
+    async def set_account_data(self, user_id: UserID, data_type: str, content: JsonObject) -> None: ...
 
     async def join(self, room_id: RoomID, user_id: UserID) -> None: ...
 

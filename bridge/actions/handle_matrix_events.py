@@ -170,8 +170,11 @@ class HandleMatrixEvents:
 
 async def _record_state(work: Work, kind: RoomKind, event: MatrixEvent) -> Sequence[MatrixEvent]:
     news = await work.rooms.record_state([event])
-    if news and kind.type == RoomType.DM and has_left(event):
-        await _let_go(work, event.room_id, UserID(event.state_key or ""))
+    if news and kind.type == RoomType.DM and event.event_type == "m.room.member":
+        who = UserID(event.state_key or "")
+        await work.person_tasks.enqueue("direct_list", (await work.people.member_ids([who])).values())
+        if has_left(event):
+            await _let_go(work, event.room_id, who)
     return news
 
 

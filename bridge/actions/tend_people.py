@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from bridge.actions.erase_person import ErasePerson
+from bridge.actions.keep_direct_list import KeepDirectList
 from bridge.actions.plan_tenant import ask_for_reconcile
 from bridge.actions.settle_alliance import SettleAlliance
 from bridge.model.alliance import ALLIANCES_PREFIX
@@ -115,6 +116,8 @@ class TendPeople:
             case "tenants":
                 hosts = await self.database.hosts_of_person(task.member_id)
                 await self._ask_tenants({*await self.database.tenant_ids_of_person(task.member_id), *hosts})
+            case "direct_list":
+                await KeepDirectList(database=self.database, homeserver=self.homeserver)(task.member_id)
             case "staff":
                 await self._ask_tenants(await self.database.tenants_with_staff_tickets())
             case "hold":

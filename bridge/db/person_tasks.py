@@ -74,7 +74,8 @@ class PersonTaskStore:
 
     async def is_waiting(self, member_id: MemberID) -> bool:
         found: bool = await self._connection.fetchval(
-            "SELECT EXISTS (SELECT FROM person_tasks WHERE member_id = $1)", member_id
+            "SELECT EXISTS (SELECT FROM person_tasks WHERE member_id = $1 AND kind NOT IN ('direct_list', 'staff'))",
+            member_id,
         )
         return found
 

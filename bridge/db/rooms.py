@@ -10,6 +10,7 @@ from bridge.model.ids import SPACE, MemberID, RoomID, RoomKey, TenantID, UserID
 from bridge.model.json import JsonObject
 from bridge.model.room import (
     Bots,
+    DirectChat,
     Membership,
     Observed,
     ObservedMembership,
@@ -83,6 +84,17 @@ class RoomStore:
             SPACE,
         )
         return [RoomID(row["room_id"]) for row in rows]
+
+    async def direct_chats(self, user_id: UserID) -> Sequence[DirectChat]:
+        rows = await self._connection.fetch(
+            "SELECT DISTINCT ON (c.id) c.id AS room_id, o.user_id AS other, m.membership = 'join' AS is_inside"
+            " FROM chat_rooms c JOIN chat_room_members m ON m.room_id = c.id AND m.user_id = $2"
+            " JOIN chat_room_members o ON o.room_id = c.id AND o.user_id <> $2 AND o.role <> 'bot'"
+            " WHERE c.tenant_id = $1 AND c.type = 'dm' ORDER BY c.id, o.membership <> 'join', o.user_id",
+            self._tenant_id,
+            user_id,
+        )
+        return [DirectChat(**dict(row)) for row in rows]
 
     async def find_kind(self, room_id: RoomID) -> RoomKind | None:
         row = await self._connection.fetchrow(

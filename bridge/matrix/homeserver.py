@@ -367,6 +367,21 @@ class SynapseHomeserver:
             next_position=page.get("end"),
         )
 
+    async def account_data(self, user_id: UserID, data_type: str) -> JsonObject:
+        """Return what a person's clients keep under a type; empty where they keep nothing."""
+        path = Path.v3.user[user_id].account_data[data_type]
+        try:
+            return cast("JsonObject", await self._request("account_data", user_id, Method.GET, path))
+        except HomeserverRefused as error:
+            if error.http_status != HTTPStatus.NOT_FOUND:
+                raise
+            return {}
+
+    async def set_account_data(self, user_id: UserID, data_type: str, content: JsonObject) -> None:
+        """Write account data in a person's own name."""
+        path = Path.v3.user[user_id].account_data[data_type]
+        await self._request("set_account_data", user_id, Method.PUT, path, content)
+
     async def redact(self, room_id: RoomID, event_id: EventID) -> None:
         """Redact an event as the creator; the transaction id is made of the event's, so that once is enough."""
         txn_id = "erase_" + hashlib.sha256(event_id.encode()).hexdigest()[:40]

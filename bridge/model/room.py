@@ -41,6 +41,15 @@ class RoomKind:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DirectChat:
+    """A direct chat as one of its two people has it; ``is_inside`` says whether they are in it now."""
+
+    room_id: RoomID
+    other: UserID
+    is_inside: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MatrixHouse:
     """Facts about the homeserver that rooms are laid out with."""
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from bridge.model.ids import MemberID, TenantID, UserID
 
-TaskKind = Literal["standing", "log_out", "tenants", "hold", "erase", "staff"]
+TaskKind = Literal["standing", "log_out", "tenants", "hold", "erase", "direct_list", "staff"]
 
 STANDINGS_PREFIX = "!"
 """What the key of a lane of standings begins with; ids of people never do. Sorted by bytes, it comes before them."""

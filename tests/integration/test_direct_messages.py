@@ -184,6 +184,12 @@ async def direct_rooms(client: Client) -> dict[str, str]:
     return {key: room_id for key, room_id in (await client.rooms()).items() if key.startswith("dm_")}
 
 
+async def direct_list(client: Client) -> Any:
+    """Return what a person's clients tell direct chats by."""
+    reply = await client.call("GET", f"v3/user/{quote(client.matrix_id)}/account_data/m.direct")
+    return reply.body if reply.status == 200 else {}
+
+
 async def test_a_chat_started_in_element_is_made_by_us_and_found_again(backend: Backend) -> None:
     tenant_id = await backend.new_tenant(ann="owner", bob="member")
     ann, bob = [await backend.sign_in(member_id(tenant_id, name)) for name in ("ann", "bob")]
@@ -193,6 +199,9 @@ async def test_a_chat_started_in_element_is_made_by_us_and_found_again(backend: 
     await until(lambda: direct_rooms(ann), lambda rooms: rooms == found, seconds=5)
     (room_id,) = found.values()
     await until(lambda: inside(ann, room_id), lambda present: present == {ann.matrix_id, bob.matrix_id})
+    for client, other in ((ann, bob), (bob, ann)):
+        wanted = {other.matrix_id: [room_id]}
+        await until(lambda: direct_list(client), lambda listed: listed == wanted, seconds=10)  # noqa: B023 - awaited here
     again = await bob.call("POST", "v3/createRoom", chat_as_element_starts_it(ann.matrix_id))
     assert (again.status, again.body["error"]) == (403, "Your chat with Ann is ready in your list.")
     await backend.settle(tenant_id)

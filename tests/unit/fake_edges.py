@@ -42,6 +42,7 @@ class FakeHomeserver:
         self.membership_events: dict[tuple[RoomID, UserID], list[EventID]] = {}
         self.redacted: list[tuple[RoomID, EventID]] = []
         self.deactivated: list[UserID] = []
+        self.kept: dict[tuple[UserID, str], JsonObject] = {}
         self.searches = 0
         self.after_state: Callable[[], None] = lambda: None
         self.looked_since: list[datetime] = []
@@ -102,6 +103,14 @@ class FakeHomeserver:
     ) -> None:
         self._may_fail("invite")
         self._do(lambda: self.matrix.invite(room_id, user_id, inviter=inviter))
+
+    async def account_data(self, user_id: UserID, data_type: str) -> JsonObject:
+        self._may_fail("account_data")
+        return self.kept.get((user_id, data_type), {})
+
+    async def set_account_data(self, user_id: UserID, data_type: str, content: JsonObject) -> None:
+        self._may_fail("set_account_data")
+        self.kept[user_id, data_type] = content
 
     async def leave(self, room_id: RoomID, user_id: UserID) -> None:
         self._may_fail(f"leave {user_id}")

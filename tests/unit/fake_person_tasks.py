@@ -37,7 +37,8 @@ class FakePersonTasks(Store):
         return [task for key, task in self._memory.person_tasks if key == lane_key][:limit]
 
     async def is_waiting(self, member_id: MemberID) -> bool:
-        return any(task.member_id == member_id for _, task in self._memory.person_tasks)
+        ending = (task for _, task in self._memory.person_tasks if task.kind not in {"direct_list", "staff"})
+        return any(task.member_id == member_id for task in ending)
 
     async def finish(self, lane: Lane, tasks: Sequence[PersonTask]) -> None:
         self._check(lane)

@@ -27,7 +27,7 @@ from bridge.model.ids import (
 )
 from bridge.model.job import Job, JobOutcome, Lane
 from bridge.model.json import JsonObject
-from bridge.model.room import Observed, ObservedMembership, ObservedPerson, ObservedRoom, RoomKind
+from bridge.model.room import DirectChat, Observed, ObservedMembership, ObservedPerson, ObservedRoom, RoomKind
 from bridge.model.standing import PersonTask
 from bridge.model.tenant import (
     Audience,
@@ -280,6 +280,22 @@ class FakeRooms(Store):
             {key: room_ids[key] for key in room_keys if key in room_ids and key in is_open},
             {member_id: self._memory.people[member_id].user_id for member_id in member_ids if member_id in members},
         )
+
+    async def direct_chats(self, user_id: UserID) -> Sequence[DirectChat]:
+        found: list[DirectChat] = []
+        for room_id, (tenant_id, _, room_type) in self._memory.rooms.items():
+            if tenant_id != self._tenant_id or room_type != RoomType.DM.value:
+                continue
+            members = {
+                UserID(key): event.content["membership"]
+                for (where, kind, key), event in self._memory.state.items()
+                if where == room_id and kind == "m.room.member"
+            }
+            others = [who for who in members if who != user_id and who.startswith("@u_")]
+            if user_id in members and others:
+                is_inside = members[user_id] == "join"
+                found.append(DirectChat(room_id=room_id, other=others[0], is_inside=is_inside))
+        return found
 
     async def find_kind(self, room_id: RoomID) -> RoomKind | None:
         found = self._memory.rooms.get(room_id)

@@ -9,3 +9,9 @@ CREATE TABLE blocks (
 );
 CREATE INDEX blocks_by_blocked ON blocks (blocked_member_id);
 GRANT SELECT, INSERT, DELETE ON blocks TO bitnexus_app;
+
+-- What stands in a person's account data about their direct chats is kept right by a task of theirs.
+
+ALTER TABLE person_tasks DROP CONSTRAINT person_tasks_kind_check;
+ALTER TABLE person_tasks ADD CONSTRAINT person_tasks_kind_check
+  CHECK (kind IN ('standing', 'log_out', 'tenants', 'hold', 'erase', 'direct_list'));

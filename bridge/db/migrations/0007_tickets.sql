@@ -43,4 +43,4 @@ GRANT SELECT (tenant_id, ticket_id, audience, status, assignee, opened_at) ON ti
 -- who is BitNexus's staff has changed: their tickets' rooms follow
 ALTER TABLE person_tasks DROP CONSTRAINT person_tasks_kind_check;
 ALTER TABLE person_tasks ADD CONSTRAINT person_tasks_kind_check
-  CHECK (kind IN ('standing', 'log_out', 'tenants', 'hold', 'erase', 'staff'));
+  CHECK (kind IN ('standing', 'log_out', 'tenants', 'hold', 'erase', 'direct_list', 'staff'));

@@ -114,6 +114,6 @@ ALTER TABLE person_tasks
   ADD COLUMN alliance_id text,
   DROP CONSTRAINT person_tasks_kind_check,
   ADD CONSTRAINT person_tasks_kind_check
-    CHECK (kind IN ('standing', 'log_out', 'tenants', 'hold', 'erase', 'staff', 'alliance')),
+    CHECK (kind IN ('standing', 'log_out', 'tenants', 'hold', 'erase', 'direct_list', 'staff', 'alliance')),
   ADD CONSTRAINT person_tasks_subject CHECK ((kind = 'alliance') = (alliance_id IS NOT NULL)
     AND (kind = 'alliance') = (member_id IS NULL));
