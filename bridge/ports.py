@@ -97,6 +97,10 @@ class Rooms(Protocol):
         """Return the rooms that somebody is in or invited to, the space first."""
         ...
 
+    async def is_current(self, event: MatrixEvent) -> bool:
+        """Say whether a state event is the one that stands."""
+        ...
+
     async def direct_chats(self, user_id: UserID) -> Sequence[DirectChat]:
         """Return the direct chats that a person was ever in."""
         ...

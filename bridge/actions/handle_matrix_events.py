@@ -170,9 +170,12 @@ class HandleMatrixEvents:
 
 async def _record_state(work: Work, kind: RoomKind, event: MatrixEvent) -> Sequence[MatrixEvent]:
     news = await work.rooms.record_state([event])
-    if news and kind.type == RoomType.DM and event.event_type == "m.room.member":
+    is_of_direct_chat = kind.type == RoomType.DM and event.event_type == "m.room.member"
+    # a reconcile that has read the room may have stored it before us: then it is no news, and still to be heard
+    if is_of_direct_chat and await work.rooms.is_current(event):
         who = UserID(event.state_key or "")
-        await work.person_tasks.enqueue("direct_list", (await work.people.member_ids([who])).values())
+        others = [chat.other for chat in await work.rooms.direct_chats(who) if chat.room_id == event.room_id]
+        await work.person_tasks.enqueue("direct_list", (await work.people.member_ids([who, *others])).values())
         if has_left(event):
             await _let_go(work, event.room_id, who)
     return news

@@ -85,6 +85,18 @@ class RoomStore:
         )
         return [RoomID(row["room_id"]) for row in rows]
 
+    async def is_current(self, event: MatrixEvent) -> bool:
+        found: bool = await self._connection.fetchval(
+            "SELECT EXISTS (SELECT FROM room_state WHERE tenant_id = $1 AND room_id = $2 AND event_type = $3"
+            " AND state_key = $4 AND event_id = $5)",
+            self._tenant_id,
+            event.room_id,
+            event.event_type,
+            event.state_key,
+            event.event_id,
+        )
+        return found
+
     async def direct_chats(self, user_id: UserID) -> Sequence[DirectChat]:
         rows = await self._connection.fetch(
             "SELECT DISTINCT ON (c.id) c.id AS room_id, o.user_id AS other, m.membership = 'join' AS is_inside"

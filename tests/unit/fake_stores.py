@@ -281,6 +281,10 @@ class FakeRooms(Store):
             {member_id: self._memory.people[member_id].user_id for member_id in member_ids if member_id in members},
         )
 
+    async def is_current(self, event: MatrixEvent) -> bool:
+        found = self._memory.state.get((event.room_id, event.event_type, event.state_key or ""))
+        return found is not None and found.event_id == event.event_id
+
     async def direct_chats(self, user_id: UserID) -> Sequence[DirectChat]:
         found: list[DirectChat] = []
         for room_id, (tenant_id, _, room_type) in self._memory.rooms.items():
