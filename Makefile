@@ -106,7 +106,7 @@ check-web:
 .PHONY: test test-n8n
 test: python chromium ## The whole suite but the real n8n; installs what it needs
 	@$(PY) -m bridge.demo.prepare
-	@$(PY) -m pytest -n 2 --dist loadfile tests --ignore=tests/n8n
+	@$(PY) -m pytest tests --ignore=tests/n8n
 	@cd web && PATH="$(NODE_PATH):$$PATH" npm run --silent test
 
 test-n8n: python ## The suite against a real n8n, installed once into a cache

@@ -28,7 +28,7 @@ from bridge.demo.roster import Entry, Roster, is_same, processes_in
 
 ROOT = Path(__file__).parents[2]
 FIRST_START_SECONDS = 240.0
-SECOND_START_SECONDS = 15.0
+SECOND_START_SECONDS = 60.0  # a bound for a busy machine; alone it takes six
 STOP_SECONDS = 60.0
 PARTS = {"postgres", "synapse", "model", "bridge", "host"}
 
@@ -317,7 +317,7 @@ async def test_make_demo_stop_leaves_no_process(demo: Demo) -> None:
     demo.assert_nothing_is_left(before)
 
 
-async def test_a_second_start_is_quick_and_takes_up_the_same_data(demo: Demo) -> None:
+async def test_a_second_start_takes_up_the_same_data(demo: Demo) -> None:
     began = asyncio.get_running_loop().time()
     process = await demo.foreground()
     took = asyncio.get_running_loop().time() - began
