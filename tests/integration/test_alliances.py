@@ -29,7 +29,7 @@ SECONDS = 10.0
 @pytest.fixture(scope="module")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     folder = tmp_path_factory.mktemp("alliances")
-    async with running_stack(folder, ports=Ports.free(lowest=34_000), with_model=False) as running:
+    async with running_stack(folder, ports=Ports.free(), with_model=False) as running:
         yield running
 
 
