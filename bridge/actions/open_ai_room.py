@@ -11,6 +11,7 @@ from bridge.model.credential import SessionCredential
 from bridge.model.ids import MemberID, RoomID, RoomKey, TenantID
 from bridge.model.room import MatrixHouse
 from bridge.model.tenant import Access, Room, RoomType, TenantStatus
+from bridge.policy.authority import member_of
 from bridge.ports import Database
 
 
@@ -35,7 +36,7 @@ class OpenAiRoom:
         async with self.database.act(tenant_id, credential.actor) as act:
             await act.tenants.lock()
             tenant = await act.tenants.find()
-            if tenant is None or all(member.member_id != credential.member_id for member in tenant.members):
+            if tenant is None or member_of(tenant, credential.member_id) is None:
                 raise NotFound("there is no such tenant")
             if tenant.status is not TenantStatus.ACTIVE:
                 raise Forbidden("this tenant is not active")
